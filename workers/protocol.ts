@@ -1,0 +1,216 @@
+/**
+ * What travels between the router (main thread) and a worker: one typed union per direction.
+ *
+ * Messages are posted in arrays, one array per turn of the event loop and per peer. A request or response body is a
+ * string when it is small text, and a transferred `ArrayBuffer` otherwise: the sender must not touch it afterwards.
+ *
+ * Life of a worker: the router posts one `start`; the worker answers `ready` once it holds database connections (or
+ * `failed` when it never will); after that `requests` and `responses` flow until `stop`, to which the worker answers
+ * `stopped` when nothing is in flight any more.
+ *
+ * @module
+ */
+
+/** How a request or response body is written. */
+export type BodyFormat = "json" | "cbor";
+
+/** Parameters of a pop, as the route decoded them from path and query; ranges are already clamped. */
+export interface PopParams {
+  /** Absent for a pop by namespace and/or task. */
+  queue?: string;
+  /** Present for a pop of one partition. */
+  partition?: string;
+  namespace?: string;
+  task?: string;
+  /** Consumer group name; `__QUEUE_MODE__` when the client named none. */
+  group: string;
+  /** Most messages in the answer, over all partitions; 1 or more. */
+  batch: number;
+  /** Most partitions claimed for the answer; 1 or more. */
+  partitions: number;
+  wait: boolean;
+  /** Long-poll limit in milliseconds, 0 or more. Only looked at with `wait`. */
+  timeoutMs: number;
+  autoAck: boolean;
+  /** Raw query values; empty when absent. */
+  subscriptionMode: string;
+  subscriptionFrom: string;
+}
+
+/** A page of a listing. */
+export interface PageParams {
+  limit: number;
+  offset: number;
+}
+
+/** A message as clients address it. `partitionId` is the text of the path, not yet checked. */
+export interface MessageParams {
+  partitionId: string;
+  transactionId: string;
+}
+
+/** Parameters of every operation, by its name. An operation that reads a body gets it in {@link WorkerRequest.body}. */
+export interface OperationParams {
+  configure: Record<string, never>;
+  push: { producerSub: string | null };
+  pop: PopParams;
+  ack: Record<string, never>;
+  ackBatch: Record<string, never>;
+  transaction: Record<string, never>;
+  leaseExtend: { leaseId: string };
+  queueDelete: { queue: string };
+  queueClear: { queue: string; partition: string | null };
+  deadLetterList: PageParams & {
+    queue: string | null;
+    partition: string | null;
+    group: string | null;
+    /** ISO timestamps or null. */
+    from: string | null;
+    to: string | null;
+  };
+  messageGet: MessageParams;
+  messageDelete: MessageParams;
+  messageRetry: MessageParams;
+  messageMoveToDeadLetter: MessageParams;
+  groupDelete: { group: string; deleteMetadata: boolean };
+  groupQueueDelete: { group: string; queue: string; deleteMetadata: boolean };
+  groupSubscriptionUpdate: { group: string };
+  groupSeek: { group: string; queue: string };
+  partitionSeek: { group: string; queue: string; partition: string };
+  traceCreate: Record<string, never>;
+  traceList: MessageParams;
+  traceListByName: PageParams & { name: string };
+  traceNameList: PageParams;
+  /** Answers 200 when the database answers a trivial query, 503 otherwise; body `{"database":"connected"|"disconnected", ...}`. */
+  health: Record<string, never>;
+}
+
+/** Name of an operation: the verb a route calls and the engine carries out. */
+export type OperationName = keyof OperationParams;
+
+/** One operation for a worker to carry out. */
+export type WorkerRequest = {
+  [Name in OperationName]: {
+    /** Unique per router, never reused. */
+    id: number;
+    operation: Name;
+    params: OperationParams[Name];
+    /** Format of {@link WorkerRequest.body}. */
+    bodyFormat: BodyFormat;
+    /** Format the answer is wanted in. */
+    answerFormat: BodyFormat;
+    /** Null when the request has no body or an empty one. A string is valid UTF-16 text of a JSON body. */
+    body: string | ArrayBuffer | null;
+  };
+}[OperationName];
+
+/** The answer to one {@link WorkerRequest}. */
+export interface WorkerResponse {
+  id: number;
+  /** HTTP status. */
+  status: number;
+  /** Format of the body, or null when there is none (204). */
+  format: BodyFormat | null;
+  body: string | ArrayBuffer | null;
+  /** Seconds for a `Retry-After` header. */
+  retryAfterS?: number;
+}
+
+/** How a worker reaches PostgreSQL. Plain data, since it crosses threads. */
+export interface DatabaseTarget {
+  /** Host names in order of preference, or one absolute directory that holds a unix socket. */
+  hosts: string[];
+  port: number;
+  user: string;
+  password: string | null;
+  database: string;
+  tls: "off" | "verify" | "no-verify";
+  /** False behind a transaction pooler: statements are then sent unprepared. */
+  prepare: boolean;
+  connectTimeoutMs: number;
+  idleTimeoutMs: number;
+  statementTimeoutMs: number;
+  lockTimeoutMs: number;
+}
+
+/** What a worker needs to know, fixed for its life. */
+export interface WorkerSettings {
+  /** 0-based. A replacement worker keeps the index of the one it replaces. Worker 0 also runs the instance's jobs. */
+  index: number;
+  workerCount: number;
+  /** Instance name: traces and metrics carry it. */
+  instanceId: string;
+  database: DatabaseTarget;
+  /** Connections this worker may open, all lanes together. */
+  connectionsMax: number;
+  /** 64 hex digits, or null. The first key encrypts; all of them decrypt. */
+  encryptionKeys: string[];
+  autoCreateQueues: boolean;
+  defaultSubscriptionMode: string;
+  popPollMs: { initial: number; max: number };
+  retentionIntervalMs: number;
+  retentionBatchSize: number;
+  evictionIntervalMs: number;
+  evictionBatchSize: number;
+  partitionCleanupDays: number;
+  segmentCacheBytesMax: number;
+  logLevel: string;
+}
+
+/** Why requests of a dead worker are answered as they are; also the `stage` of a worker's own fault report. */
+export type WorkerFault = "database" | "internal";
+
+/** Router to worker. */
+export type RouterMessage =
+  | {
+      kind: "start";
+      settings: WorkerSettings;
+      /**
+       * `Int32Array` of {@link PARKED_SLOTS} counters shared by all workers of the instance: how many pops are parked on
+       * queues that hash to the slot. A worker that pushed to a queue whose slot is 0 has nobody to wake.
+       */
+      parked: SharedArrayBuffer;
+    }
+  | { kind: "requests"; requests: WorkerRequest[] }
+  /** The clients of these requests went away: no lease may be taken for them any more. No answer is wanted. */
+  | { kind: "cancel"; ids: number[] }
+  /** Messages may be waiting in these queues: parked pops look again. */
+  | { kind: "wake"; queueIds: number[] }
+  /** What is cached about these queues is out of date. An empty list means: everything. */
+  | { kind: "invalidate"; queueNames: string[] }
+  /** Finish what is in flight, answer parked pops as if their time ran out, close connections, answer `stopped`. */
+  | { kind: "stop" };
+
+/** Worker to router. */
+export type WorkerMessage =
+  | { kind: "ready"; index: number }
+  /** The worker cannot start (database refused it); `reason` is for the log, not for clients. */
+  | { kind: "failed"; index: number; reason: string }
+  | { kind: "responses"; responses: WorkerResponse[] }
+  /** To be forwarded to the other workers as `wake`. */
+  | { kind: "pushed"; queueIds: number[] }
+  /** To be forwarded to the other workers as `invalidate`. */
+  | { kind: "changed"; queueNames: string[] }
+  /** One line for the log of the process: level, event name, and plain fields. */
+  | { kind: "log"; level: "debug" | "info" | "warn" | "error"; event: string; fields: Record<string, unknown> }
+  | { kind: "stopped"; index: number };
+
+/** Slots of the shared table of parked pops; a power of two. */
+export const PARKED_SLOTS = 4096;
+
+/** Longest body, in bytes, that travels as a string rather than as a transferred buffer. */
+export const TEXT_BODY_BYTES_MAX = 16 * 1024;
+
+/**
+ * Group id of lease ids: the worker that handed a lease out is in the id, so that the router can send the
+ * acknowledgement to the worker that still remembers the batch. The low 6 bits of byte 8 of the UUID are the index of
+ * the worker, modulo 64; in text those are characters 19 and 20.
+ *
+ * @param leaseId - Lease id as text; anything else gives null.
+ * @returns Worker index modulo 64, or null when the text is not shaped as a lease id.
+ */
+export function leaseWorkerIndex(leaseId: string): number | null {
+  if (leaseId.length !== 36) return null;
+  const octet = Number.parseInt(leaseId.slice(19, 21), 16);
+  return Number.isNaN(octet) ? null : octet & 0x3f;
+}
