@@ -1,0 +1,282 @@
+/**
+ * Every environment variable the server reads, as one table: what `config.ts` parses by and documentation is made from.
+ *
+ * @module
+ */
+
+/** Fewest connections a worker can do its work with: one for each kind of work (push, pop, ack, looking). */
+export const CONNECTIONS_PER_WORKER_MIN = 4;
+/** Connections a worker gets when `DB_POOL_SIZE` is not set. */
+export const CONNECTIONS_PER_WORKER_DEFAULT = 8;
+/** Most workers of one instance: lease ids carry six bits of the worker's index. */
+export const WORKERS_MAX = 64;
+
+/** One environment variable, as data: parsing and documentation come from the same place. */
+export interface Variable {
+  readonly type: "integer" | "boolean" | "text" | "choice" | "keys";
+  /** Null when the value is absent or computed unless set; `defaultText` then says what happens. */
+  readonly default: number | boolean | string | null;
+  readonly defaultText?: string;
+  readonly unit?: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** Never printed, not even in an error message. */
+  readonly secret?: boolean;
+  readonly description: string;
+}
+
+const INT_MAX = 2_147_483_647;
+
+/** Every variable that is read, by name, in the order documentation shows them. */
+export const VARIABLES = {
+  PORT: {
+    type: "integer",
+    default: 6632,
+    min: 0,
+    max: 65_535,
+    description: "Port to listen on; 0 picks a free one and prints it.",
+  },
+  HOST: { type: "text", default: "0.0.0.0", description: "Address to listen on." },
+  NUM_WORKERS: {
+    type: "integer",
+    default: null,
+    defaultText: "one per core",
+    min: 1,
+    max: WORKERS_MAX,
+    description: "Worker threads.",
+  },
+  WORKER_ID: {
+    type: "text",
+    default: null,
+    defaultText: "the host name",
+    description: "Name of this instance in traces, metrics and health.",
+  },
+  LOG_LEVEL: {
+    type: "choice",
+    default: "info",
+    choices: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    description: "Least severe log line that is written.",
+  },
+  DATABASE_URL: {
+    type: "text",
+    default: null,
+    secret: true,
+    defaultText: "an embedded PostgreSQL",
+    description: "postgres:// address of a PostgreSQL of your own; wins over PG_*.",
+  },
+  PG_HOST: {
+    type: "text",
+    default: null,
+    defaultText: "an embedded PostgreSQL",
+    description: "Host of a PostgreSQL of your own, several separated by commas, or the directory of its socket.",
+  },
+  PG_PORT: { type: "integer", default: 5432, min: 1, max: 65_535, description: "Port of that PostgreSQL." },
+  PG_USER: { type: "text", default: "postgres", description: "User name there." },
+  PG_PASSWORD: { type: "text", default: "postgres", secret: true, description: "Password there." },
+  PG_DB: { type: "text", default: "postgres", description: "Database name there." },
+  PG_USE_SSL: { type: "boolean", default: false, description: "Speak TLS to the database of PG_HOST." },
+  PG_SSL_REJECT_UNAUTHORIZED: {
+    type: "boolean",
+    default: true,
+    description: "With PG_USE_SSL, verify the certificate.",
+  },
+  PG_PREPARE: {
+    type: "boolean",
+    default: true,
+    description: "Prepare hot statements; false behind a pooler in transaction mode.",
+  },
+  QUEEN_DATA_DIR: {
+    type: "text",
+    default: null,
+    defaultText: "~/.local/share/queen (root: /var/lib/queen)",
+    description: "Folder of the embedded PostgreSQL.",
+  },
+  XDG_DATA_HOME: {
+    type: "text",
+    default: null,
+    defaultText: "~/.local/share",
+    description: "On Linux, where an ordinary user's programs keep data; QUEEN_DATA_DIR wins.",
+  },
+  DB_POOL_SIZE: {
+    type: "integer",
+    default: null,
+    defaultText: `${CONNECTIONS_PER_WORKER_DEFAULT} per worker`,
+    min: 1,
+    max: 10_000,
+    unit: "connections",
+    description: `Database connections of all workers together, at least ${CONNECTIONS_PER_WORKER_MIN} per worker.`,
+  },
+  DB_IDLE_TIMEOUT: {
+    type: "integer",
+    default: 30_000,
+    min: 0,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Close a database connection that was idle this long; 0 never.",
+  },
+  DB_CONNECTION_TIMEOUT: {
+    type: "integer",
+    default: 2_000,
+    min: 1,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Give up connecting to the database after this.",
+  },
+  DB_STATEMENT_TIMEOUT: {
+    type: "integer",
+    default: 30_000,
+    min: 0,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Longest a statement may run; 0 is no limit.",
+  },
+  DB_LOCK_TIMEOUT: {
+    type: "integer",
+    default: 10_000,
+    min: 0,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Longest a statement may wait for a lock; 0 is no limit.",
+  },
+  DEFAULT_TIMEOUT: {
+    type: "integer",
+    default: 30_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    description: "Long-poll limit of a pop that names none.",
+  },
+  DEFAULT_BATCH_SIZE: {
+    type: "integer",
+    default: 1,
+    min: 1,
+    max: 100_000,
+    unit: "messages",
+    description: "Batch of a pop that names none.",
+  },
+  DEFAULT_SUBSCRIPTION_MODE: {
+    type: "text",
+    default: "",
+    defaultText: "empty: all messages",
+    description: "Subscription mode of a pop that names none.",
+  },
+  POP_WAIT_INITIAL_INTERVAL_MS: {
+    type: "integer",
+    default: 100,
+    min: 1,
+    max: INT_MAX,
+    unit: "ms",
+    description: "First pause between the looks of a parked pop that nobody woke.",
+  },
+  POP_WAIT_MAX_INTERVAL_MS: {
+    type: "integer",
+    default: 1_000,
+    min: 1,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Longest such pause.",
+  },
+  RETENTION_INTERVAL: {
+    type: "integer",
+    default: 300_000,
+    min: 1,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Pause between runs of the retention job.",
+  },
+  RETENTION_BATCH_SIZE: {
+    type: "integer",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "rows",
+    description: "Most rows one statement of that job deletes.",
+  },
+  EVICTION_INTERVAL: {
+    type: "integer",
+    default: 60_000,
+    min: 1,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Pause between runs of the eviction job.",
+  },
+  EVICTION_BATCH_SIZE: {
+    type: "integer",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "rows",
+    description: "Most rows one statement of that job deletes.",
+  },
+  PARTITION_CLEANUP_DAYS: {
+    type: "integer",
+    default: 30,
+    min: 0,
+    max: 36_500,
+    unit: "days",
+    description: "Remove empty partitions untouched for this long; 0 never.",
+  },
+  QUEEN_ENCRYPTION_KEY: {
+    type: "keys",
+    default: null,
+    max: 1,
+    secret: true,
+    defaultText: "unset",
+    description: "Key that encrypts payloads at rest: 64 hexadecimal digits.",
+  },
+  QUEEN_ENCRYPTION_PREVIOUS_KEYS: {
+    type: "keys",
+    default: null,
+    max: 16,
+    secret: true,
+    defaultText: "unset",
+    description: "Earlier keys, separated by commas: they only decrypt.",
+  },
+  QUEEN_AUTO_CREATE: { type: "boolean", default: true, description: "A push to an unknown queue creates it." },
+  MAX_BODY_SIZE: {
+    type: "integer",
+    default: 104_857_600,
+    min: 1_024,
+    max: 1_073_741_824,
+    unit: "bytes",
+    description: "Largest request body; a larger one is answered 413.",
+  },
+  BACKLOG_REQUESTS_MAX: {
+    type: "integer",
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "requests",
+    description: "Most unanswered requests per worker, parked polls not counted; past it 503.",
+  },
+  BACKLOG_POLLS_MAX: {
+    type: "integer",
+    default: 50_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "requests",
+    description: "Most parked polls per worker; past it a poll is answered empty.",
+  },
+  BACKLOG_BYTES_MAX: {
+    type: "integer",
+    default: 268_435_456,
+    min: 1_048_576,
+    max: 17_179_869_184,
+    unit: "bytes",
+    description: "Most bytes of unanswered request bodies per worker; past it 503.",
+  },
+  SEGMENT_CACHE_BYTES: {
+    type: "integer",
+    default: 67_108_864,
+    min: 0,
+    max: 17_179_869_184,
+    unit: "bytes",
+    description: "Memory of each worker for message segments it has seen.",
+  },
+  JWT_ENABLED: {
+    type: "boolean",
+    default: false,
+    description: "Not built yet: true is refused, so that nobody believes the server to be protected.",
+  },
+} as const satisfies Record<string, Variable>;
