@@ -11,8 +11,9 @@
  * @module
  */
 
-/** How a request or response body is written. */
-export type BodyFormat = "json" | "cbor";
+import type { BodyFormat } from "../schema/wire/format.ts";
+
+export type { BodyFormat };
 
 /** Parameters of a pop, as the route decoded them from path and query; ranges are already clamped. */
 export interface PopParams {

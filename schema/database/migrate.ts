@@ -1,0 +1,95 @@
+/**
+ * Applies the embedded migrations at start.
+ *
+ * Each migration is one transaction that holds an advisory lock, looks whether it is still needed, and records itself in
+ * `queen.schema_migrations`: any number of servers may start at once on one database. Locks on tables are waited for
+ * briefly and tried again, so that a migration never makes a running server queue up behind it.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { migrations } from "./migrations.generated.ts";
+
+/** Advisory lock of whoever migrates: the letters `QUEM` and `MIGR`. */
+const LOCK = [0x5155454d, 0x4d494752] as const;
+const LOCK_TIMEOUT_MS = 2_000;
+const ATTEMPTS_MAX = 30;
+/** SQLSTATE of a lock not available, a deadlock, and a duplicate object made by a server starting at the same time. */
+const TRY_AGAIN: ReadonlySet<string> = new Set(["55P03", "40P01", "40001", "23505", "42P06", "42P07"]);
+
+/** The database holds migrations this program does not know: a newer program made it. */
+export class DatabaseNewerError extends Error {
+  override name = "DatabaseNewerError";
+}
+
+/** What a call of {@link migrate} did. */
+export interface MigrateResult {
+  /** Names of the migrations applied by this call, in order; empty when there were none to apply. */
+  applied: string[];
+  /** Name of the newest migration of the database. */
+  version: string;
+}
+
+async function ensureLedger(sql: postgres.Sql): Promise<void> {
+  await sql.begin(async (transaction) => {
+    await transaction`select pg_advisory_xact_lock(${LOCK[0]}, ${LOCK[1]})`;
+    await transaction`create schema if not exists queen`;
+    await transaction`
+      create table if not exists queen.schema_migrations (
+        id integer primary key, name text not null, applied_at timestamptz not null default clock_timestamp()
+      )`;
+  });
+}
+
+async function applyOne(sql: postgres.Sql, migration: (typeof migrations)[number]): Promise<boolean> {
+  return await sql.begin(async (transaction) => {
+    await transaction`select pg_advisory_xact_lock(${LOCK[0]}, ${LOCK[1]})`;
+    const [known] = await transaction`select id from queen.schema_migrations where id = ${migration.id}`;
+    if (known) return false;
+    await transaction`select set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}ms`}, true)`;
+    await transaction`select set_config('statement_timeout', '0', true)`;
+    for (const statement of migration.statements) await transaction.unsafe(statement);
+    await transaction`insert into queen.schema_migrations (id, name) values (${migration.id}, ${migration.name})`;
+    return true;
+  });
+}
+
+async function withRetry<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? "";
+      if (tries >= ATTEMPTS_MAX || !TRY_AGAIN.has(code)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 100 * tries));
+    }
+  }
+}
+
+/**
+ * Brings the database to this program's schema.
+ *
+ * @param sql - Connections of a role that may create schemas. Used for several transactions, one after another.
+ * @returns What was applied, in order.
+ * @throws {@link DatabaseNewerError} when a newer program made the database; nothing was changed.
+ * @throws The database's own error when a migration fails; that migration left nothing behind, earlier ones stay.
+ */
+export async function migrate(sql: postgres.Sql): Promise<MigrateResult> {
+  await withRetry(() => ensureLedger(sql));
+  const newest = migrations.at(-1)!;
+  const rows = await sql`select id, name from queen.schema_migrations order by id`;
+  const unknown = rows.filter((row) => !migrations.some((migration) => migration.id === row.id));
+  if (unknown.length > 0) {
+    throw new DatabaseNewerError(
+      `The database was made by a newer version of Queen (it has migration "${unknown.at(-1)!.name}", this program knows up to "${newest.name}"): start that version, or use another database`,
+    );
+  }
+  const known = new Set(rows.map((row) => row.id as number));
+  const applied: string[] = [];
+  for (const migration of migrations) {
+    if (known.has(migration.id)) continue;
+    if (await withRetry(() => applyOne(sql, migration))) applied.push(migration.name);
+  }
+  return { applied, version: newest.name };
+}

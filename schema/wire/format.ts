@@ -1,0 +1,2 @@
+/** How a body is written. */
+export type BodyFormat = "json" | "cbor";
