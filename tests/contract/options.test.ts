@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { type Api, leasedAckOf, type Popped, payloads, sharedApi } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
-import { until } from "../support/wait.ts";
+import { until, untilTime } from "../support/wait.ts";
 
 let api: Api;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ describe.concurrent("options that hold messages back", () => {
   test("delayedProcessing counts for each message: an older one does not drag a younger one along", async () => {
     const queue = await configured({ delayedProcessing: 2 });
     await api.push({ queue, payload: "old" });
-    await Bun.sleep(1000);
+    await untilTime(Date.now() + 1000);
     await api.push({ queue, payload: "young" });
     const first = await appears(queue);
     expect(payloads(first.messages)).toEqual(["old"]);
@@ -58,7 +58,7 @@ describe.concurrent("options that hold messages back", () => {
   test("windowBuffer hides a partition until its newest message is that old, then gives all", async () => {
     const queue = await configured({ windowBuffer: 2 });
     await api.push({ queue, payload: 1 });
-    await Bun.sleep(1000);
+    await untilTime(Date.now() + 1000);
     await api.push({ queue, payload: 2 });
     const { messages, at } = await appears(queue);
     expect(payloads(messages)).toEqual([1, 2]);
@@ -68,7 +68,7 @@ describe.concurrent("options that hold messages back", () => {
   test("windowBuffer is per partition", async () => {
     const queue = await configured({ windowBuffer: 2 });
     await api.push({ queue, partition: "quiet", payload: "quiet" });
-    await Bun.sleep(1000);
+    await untilTime(Date.now() + 1000);
     await api.push({ queue, partition: "busy", payload: "busy" });
     expect(payloads((await appears(queue)).messages)).toEqual(["quiet"]);
   });
