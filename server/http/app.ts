@@ -1,0 +1,87 @@
+/**
+ * The HTTP application: a Hono app that does not listen.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { ERRORS, QueenError } from "../../schema/wire/errors.ts";
+import type { Config } from "../config.ts";
+import type { LogLine, Pool } from "../pool/pool.ts";
+import { BodyReader } from "./body.ts";
+import { negotiate } from "./exchange.ts";
+import { errorResponse, preflightResponse } from "./respond.ts";
+import { type AppEnv, Routes } from "./router.ts";
+import { acknowledgeRoutes } from "./routes/acknowledge.ts";
+import { consumerGroupRoutes } from "./routes/consumer-group.ts";
+import { deadLetterRoutes } from "./routes/dead-letter.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { leaseRoutes } from "./routes/lease.ts";
+import { messageRoutes } from "./routes/message.ts";
+import { popRoutes } from "./routes/pop.ts";
+import { pushRoutes } from "./routes/push.ts";
+import { queueRoutes } from "./routes/queue.ts";
+import { traceRoutes } from "./routes/trace.ts";
+
+/** What {@link buildApp} needs. */
+export interface AppOptions {
+  /** Started or not; before it is, requests are answered 503. */
+  pool: Pool;
+  config: Config;
+  log: LogLine;
+  /** Of this program, for health. */
+  version: string;
+}
+
+/**
+ * Builds the application: every route, errors in one shape, CORS on every answer.
+ *
+ * @returns An app whose `fetch(request, connection?)` answers one request.
+ */
+export function buildApp(options: AppOptions): Hono<AppEnv> {
+  const { config, log, pool, version } = options;
+  const app = new Hono<AppEnv>();
+  const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
+  const routes = new Routes(app, { pool, config, bodies, log, version });
+  for (const register of [
+    queueRoutes,
+    pushRoutes,
+    popRoutes,
+    acknowledgeRoutes,
+    leaseRoutes,
+    deadLetterRoutes,
+    messageRoutes,
+    consumerGroupRoutes,
+    traceRoutes,
+    healthRoutes,
+  ]) {
+    register(routes);
+  }
+  app.options("*", () => preflightResponse());
+  app.notFound((context) => {
+    const { answerFormat } = negotiate(context.req.raw);
+    const methods = routes.methodsOf(context.req.path);
+    if (methods.length === 0)
+      return errorResponse(404, `No such route: ${context.req.method} ${context.req.path}`, answerFormat);
+    const allow = [...new Set(methods)].join(", ");
+    return errorResponse(405, `${context.req.method} is not possible here, only ${allow}`, answerFormat, { allow });
+  });
+  app.onError((error, context) => {
+    const { answerFormat } = negotiate(context.req.raw);
+    if (error instanceof QueenError) return clientErrorResponse(error, answerFormat);
+    log("error", "request_failed", {
+      method: context.req.method,
+      path: context.req.path,
+      error: error.stack ?? String(error),
+    });
+    return errorResponse(ERRORS.INTERNAL.status, ERRORS.INTERNAL.text, answerFormat);
+  });
+  return app;
+}
+
+function clientErrorResponse(error: QueenError, format: "json" | "cbor"): Response {
+  const headers: Record<string, string> = {};
+  // What was not read is still on its way: only closing the connection keeps it from being taken for a request.
+  if (error.status === 413 || error.status === 503) headers.connection = "close";
+  if (error.status === 503) headers["retry-after"] = "1";
+  return errorResponse(error.status, error.message, format, headers);
+}

@@ -1,0 +1,167 @@
+/**
+ * One request on its way through a route: decoded on demand, handed to a worker, and answered.
+ *
+ * @module
+ */
+import { ERRORS } from "../../schema/wire/errors.ts";
+import type { Config } from "../config.ts";
+import type { BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
+import type { BodyReader } from "./body.ts";
+import { checkName, decode, Query } from "./parameters.ts";
+import { emptyResponse, errorResponse, toResponse } from "./respond.ts";
+import { bytesLeaving } from "./stream.ts";
+
+/** What routes share, fixed for the life of the application. */
+export interface Services {
+  readonly pool: Pool;
+  readonly config: Config;
+  readonly bodies: BodyReader;
+  readonly log: LogLine;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** What the listener lends to a request. Absent when a test calls the application directly. */
+export interface Connection {
+  /** Keeps the connection of a request open for as long as the request takes, however long nothing is sent. */
+  readonly keepOpen: (request: Request) => void;
+}
+
+const CBOR = "application/cbor";
+/** How long a pop is held back when answers pile up because clients read too slowly. */
+const CONGESTED_HOLD_MS = 1_000;
+
+/**
+ * Whether a request speaks CBOR. JSON whatever else its headers say: published clients are careless with both.
+ *
+ * @returns Format of the request's body, and format wanted for the answer.
+ */
+export function negotiate(request: Request): { bodyFormat: BodyFormat; answerFormat: BodyFormat } {
+  return {
+    bodyFormat: request.headers.get("content-type")?.includes(CBOR) ? "cbor" : "json",
+    answerFormat: request.headers.get("accept")?.includes(CBOR) ? "cbor" : "json",
+  };
+}
+
+/** See the module's comment. */
+export class Exchange {
+  readonly request: Request;
+  readonly services: Services;
+  readonly #connection: Connection | undefined;
+  readonly #segments: Readonly<Record<string, number>>;
+  readonly #binary: boolean;
+
+  /**
+   * @param segments - Where in the path each parameter stands: segments before it.
+   * @param binary - The path itself asks for CBOR both ways.
+   */
+  constructor(
+    request: Request,
+    services: Services,
+    connection: Connection | undefined,
+    segments: Readonly<Record<string, number>>,
+    binary: boolean,
+  ) {
+    this.request = request;
+    this.services = services;
+    this.#connection = connection;
+    this.#segments = segments;
+    this.#binary = binary;
+  }
+
+  get bodyFormat(): BodyFormat {
+    return this.#binary || this.request.headers.get("content-type")?.includes(CBOR) ? "cbor" : "json";
+  }
+
+  get answerFormat(): BodyFormat {
+    return this.#binary || this.request.headers.get("accept")?.includes(CBOR) ? "cbor" : "json";
+  }
+
+  /**
+   * A name in the path, percent-decoded.
+   *
+   * @throws QueenError `FIELD_INVALID` when it is over 255 characters, or no valid UTF-8.
+   */
+  name(parameter: string): string {
+    const segment = pathSegment(this.request.url, this.#segments[parameter]!);
+    return checkName(parameter, decode(segment, parameter));
+  }
+
+  /** @throws QueenError `FIELD_INVALID` when it is not percent-encoded UTF-8. */
+  query(): Query {
+    return new Query(this.request.url);
+  }
+
+  /**
+   * Has a worker carry out an operation whose request has a body.
+   *
+   * @returns The worker's answer; 400 without asking a worker when the body is empty.
+   * @throws QueenError when the body cannot be read.
+   */
+  async forwardBody<Name extends OperationName>(operation: Name, params: OperationParams[Name]): Promise<Response> {
+    const bodyFormat = this.bodyFormat;
+    const body = await this.services.bodies.read(this.request, bodyFormat);
+    if (body === null) return errorResponse(400, ERRORS.BODY_EMPTY.text, this.answerFormat);
+    return this.#send(operation, params, bodyFormat, body);
+  }
+
+  /** As {@link Exchange.forwardBody}, where an empty body, and the `[]` of PHP, stand for an object without fields. */
+  async forwardOptionalBody<Name extends OperationName>(
+    operation: Name,
+    params: OperationParams[Name],
+  ): Promise<Response> {
+    const bodyFormat = this.bodyFormat;
+    const body = await this.services.bodies.read(this.request, bodyFormat);
+    const isEmptyList = typeof body === "string" && body.length < 16 && body.trim() === "[]";
+    return this.#send(operation, params, bodyFormat, isEmptyList ? null : body);
+  }
+
+  /** Has a worker carry out an operation without a body. */
+  forward<Name extends OperationName>(operation: Name, params: OperationParams[Name]): Promise<Response> {
+    return this.#send(operation, params, "json", null);
+  }
+
+  /** Has a worker carry out a pop, for as long as the client is there to receive its messages. */
+  async forwardPop(params: OperationParams["pop"]): Promise<Response> {
+    const { config } = this.services;
+    // Answers that slow readers have not taken are memory too: no more is fetched until they shrink.
+    if (bytesLeaving() > config.workerCount * config.backlog.bytesMax) {
+      await new Promise((resolve) =>
+        setTimeout(resolve, params.wait ? Math.min(CONGESTED_HOLD_MS, params.timeoutMs) : 0),
+      );
+      return emptyResponse();
+    }
+    if (params.wait) this.#connection?.keepOpen(this.request);
+    const response = await this.#send("pop", params, "json", null, this.request.signal);
+    // Nobody would read, nor cancel, the body.
+    return this.request.signal.aborted ? emptyResponse() : response;
+  }
+
+  async #send<Name extends OperationName>(
+    operation: Name,
+    params: OperationParams[Name],
+    bodyFormat: BodyFormat,
+    body: string | ArrayBuffer | null,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const answerFormat = this.answerFormat;
+    // `params` belongs to `operation` by the signature above; the union cannot express that for a type parameter.
+    const request = { id: 0, operation, params, bodyFormat, answerFormat, body } as WorkerRequest;
+    return toResponse(await this.services.pool.send(request, signal), answerFormat);
+  }
+}
+
+/** The text between two slashes of a URL's path, still encoded. */
+function pathSegment(url: string, index: number): string {
+  let start = url.indexOf("/", url.indexOf("//") + 2) + 1;
+  for (let passed = 0; passed < index; passed++) start = url.indexOf("/", start) + 1;
+  for (let end = start; end < url.length; end++) {
+    const code = url.charCodeAt(end);
+    if (code === SLASH || code === QUESTION_MARK || code === HASH) return url.slice(start, end);
+  }
+  return url.slice(start);
+}
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+const HASH = 35;

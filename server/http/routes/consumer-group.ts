@@ -1,0 +1,37 @@
+/**
+ * Consumer groups: forget, subscribe, seek.
+ *
+ * @module
+ */
+import type { Routes } from "../router.ts";
+
+/** Registers the routes that change consumer groups. */
+export function consumerGroupRoutes(routes: Routes): void {
+  const group = "/api/v1/consumer-groups/:group";
+  routes.delete(group, (exchange) =>
+    exchange.forward("groupDelete", {
+      group: exchange.name("group"),
+      deleteMetadata: exchange.query().flag("deleteMetadata", true),
+    }),
+  );
+  routes.delete(`${group}/queues/:queue`, (exchange) =>
+    exchange.forward("groupQueueDelete", {
+      group: exchange.name("group"),
+      queue: exchange.name("queue"),
+      deleteMetadata: exchange.query().flag("deleteMetadata", true),
+    }),
+  );
+  routes.post(`${group}/subscription`, (exchange) =>
+    exchange.forwardBody("groupSubscriptionUpdate", { group: exchange.name("group") }),
+  );
+  routes.post(`${group}/queues/:queue/seek`, (exchange) =>
+    exchange.forwardBody("groupSeek", { group: exchange.name("group"), queue: exchange.name("queue") }),
+  );
+  routes.post(`${group}/queues/:queue/partitions/:partition/seek`, (exchange) =>
+    exchange.forward("partitionSeek", {
+      group: exchange.name("group"),
+      queue: exchange.name("queue"),
+      partition: exchange.name("partition"),
+    }),
+  );
+}

@@ -1,0 +1,66 @@
+/**
+ * Health: is the process up, are its workers, and does the database answer.
+ *
+ * @module
+ */
+import type { Answer } from "../../pool/pool.ts";
+import type { Exchange } from "../exchange.ts";
+import { jsonResponse } from "../respond.ts";
+import type { Routes } from "../router.ts";
+
+/** A database that has not answered by then counts as disconnected, in milliseconds. */
+const HEALTH_TIMEOUT_MS = 5_000;
+
+/** Registers the health check. */
+export function healthRoutes(routes: Routes): void {
+  routes.get("/health", health);
+}
+
+async function health(exchange: Exchange): Promise<Response> {
+  const { config, pool, version } = exchange.services;
+  const answer = await withTimeout(
+    pool.send({ id: 0, operation: "health", params: {}, bodyFormat: "json", answerFormat: "json", body: null }),
+  );
+  const report = reportOf(answer);
+  const { ready, workers } = pool.state();
+  const healthy = ready && answer !== null && answer.status === 200;
+  const memory = process.memoryUsage();
+  const value = {
+    status: healthy ? "healthy" : "unhealthy",
+    database: "disconnected",
+    server: "Queen",
+    worker_id: 0,
+    version,
+    instance: config.instanceId,
+    uptime_s: Math.floor(process.uptime()),
+    shared_state: { enabled: false },
+    queen: { worker_id: 0, status: ready ? "active" : "degraded" },
+    workers: workers.map((worker) => ({
+      worker_id: worker.index,
+      status: worker.state,
+      restarts: worker.restartCount,
+      requests_in_flight: worker.requestCount,
+      polls_parked: worker.pollCount,
+    })),
+    memory: { rss_bytes: memory.rss, heap_used_bytes: memory.heapUsed },
+    ...report,
+  };
+  return jsonResponse(value, healthy ? 200 : 503);
+}
+
+/** What the worker says about the database; empty when none answered. */
+function reportOf(answer: Answer | null): Record<string, unknown> {
+  if (answer === null || answer.error !== undefined || typeof answer.body !== "string") return {};
+  const report: unknown = JSON.parse(answer.body);
+  return typeof report === "object" && report !== null ? { ...report } : {};
+}
+
+function withTimeout(answer: Promise<Answer>): Promise<Answer | null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, HEALTH_TIMEOUT_MS, null);
+    answer.then((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}

@@ -1,0 +1,22 @@
+/**
+ * Single messages.
+ *
+ * @module
+ */
+import type { Exchange } from "../exchange.ts";
+import type { Routes } from "../router.ts";
+
+/** Registers the routes of one message. */
+export function messageRoutes(routes: Routes): void {
+  const path = "/api/v1/messages/:partitionId/:transactionId";
+  routes.get(path, (exchange) => exchange.forward("messageGet", messageParams(exchange)));
+  routes.delete(path, (exchange) => exchange.forward("messageDelete", messageParams(exchange)));
+  routes.post(`${path}/retry`, (exchange) => exchange.forward("messageRetry", messageParams(exchange)));
+  routes.post(`${path}/dlq`, (exchange) =>
+    exchange.forwardOptionalBody("messageMoveToDeadLetter", messageParams(exchange)),
+  );
+}
+
+function messageParams(exchange: Exchange): { partitionId: string; transactionId: string } {
+  return { partitionId: exchange.name("partitionId"), transactionId: exchange.name("transactionId") };
+}

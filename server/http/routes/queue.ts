@@ -1,0 +1,17 @@
+/**
+ * Queues: configure, delete, clear.
+ *
+ * @module
+ */
+import type { Routes } from "../router.ts";
+
+/** Registers the routes that change queues. */
+export function queueRoutes(routes: Routes): void {
+  routes.post("/api/v1/configure", (exchange) => exchange.forwardBody("configure", {}));
+  routes.delete("/api/v1/resources/queues/:queue", (exchange) =>
+    exchange.forward("queueDelete", { queue: exchange.name("queue") }),
+  );
+  routes.delete("/api/v1/queues/:queue/clear", (exchange) =>
+    exchange.forward("queueClear", { queue: exchange.name("queue"), partition: exchange.query().name("partition") }),
+  );
+}

@@ -1,0 +1,214 @@
+/**
+ * The pool of workers: the only door from the router to what does the work.
+ *
+ * Requests are gathered per turn of the event loop and posted as one message per worker. What is in flight is bounded
+ * per worker, in requests and in bytes; past a bound a request is answered at once instead of queued. A worker that
+ * dies is replaced, keeping its index, and its requests are answered in its place.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { PARKED_SLOTS, type WorkerMessage, type WorkerRequest, type WorkerSettings } from "../../workers/protocol.ts";
+import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
+import { type Answer, type LogLine, Slot } from "./slot.ts";
+import { bodySize, spread } from "./spread.ts";
+
+export type {
+  BodyFormat,
+  OperationName,
+  OperationParams,
+  PopParams,
+  WorkerRequest,
+  WorkerResponse,
+} from "../../workers/protocol.ts";
+export { TEXT_BODY_BYTES_MAX } from "../../workers/protocol.ts";
+export type { Refusal } from "./refusal.ts";
+export type { Answer, LogLine } from "./slot.ts";
+
+/** How long a waiting pop that cannot be carried out is held, so that clients that poll again at once do not spin. */
+const REFUSED_POLL_HOLD_MS = 1_000;
+
+/** Bounds of what is unanswered, per worker. */
+export interface BacklogLimits {
+  /** Requests other than waiting pops. */
+  requestsMax: number;
+  /** Waiting pops. */
+  pollsMax: number;
+  /** Bytes of request bodies; one body is always let through, however large. */
+  bytesMax: number;
+}
+
+/** What {@link createPool} needs. */
+export interface PoolOptions {
+  /** 1 to 64. */
+  workerCount: number;
+  /** Settings for the worker of an index. */
+  settings: (index: number) => WorkerSettings;
+  backlog: BacklogLimits;
+  spawn: () => Worker;
+  log: LogLine;
+}
+
+/** State of one worker, for health and metrics. */
+export interface WorkerState {
+  index: number;
+  state: "starting" | "ready" | "resting" | "stopped";
+  restartCount: number;
+  requestCount: number;
+  pollCount: number;
+  byteCount: number;
+}
+
+/** State of the pool. */
+export interface PoolState {
+  /** False while no worker is alive, or one of them keeps dying. */
+  ready: boolean;
+  workers: WorkerState[];
+}
+
+/** The face of the pool. */
+export interface Pool {
+  /**
+   * Starts all workers.
+   *
+   * @returns When every worker is ready.
+   * @throws Error with the worker's reason when one cannot start; all of them are ended then.
+   */
+  start(): Promise<void>;
+  /**
+   * Has a request carried out.
+   *
+   * @param request - Its `id` is set here. The pool takes over its body: a buffer is transferred away.
+   * @param signal - Aborted when the client goes away before the answer; only looked at for pops.
+   * @returns The answer, always: refusals and faults are values, it never rejects.
+   */
+  send(request: WorkerRequest, signal?: AbortSignal): Promise<Answer>;
+  /** State now. */
+  state(): PoolState;
+  /**
+   * Refuses new requests, lets the workers finish, and ends them. Safe to call again.
+   *
+   * @param deadlineMs - Longest wait for requests in flight, in milliseconds.
+   */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Makes a pool; nothing runs before its `start()`.
+ *
+ * @param options - Plain settings; `spawn` makes one worker thread that speaks `workers/protocol.ts`.
+ */
+export function createPool(options: PoolOptions): Pool {
+  return new WorkerPool(options);
+}
+
+class WorkerPool implements Pool {
+  readonly #slots: Slot[];
+  readonly #backlog: BacklogLimits;
+  #nextId = 1;
+  #flushScheduled = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: PoolOptions) {
+    const regionBytes = PARKED_SLOTS * Int32Array.BYTES_PER_ELEMENT;
+    // One region per worker, written by that worker only; readers sum over all. It lives as long as the pool.
+    const parked = new SharedArrayBuffer(options.workerCount * regionBytes);
+    this.#backlog = options.backlog;
+    this.#slots = Array.from(
+      { length: options.workerCount },
+      (_, index) =>
+        new Slot({
+          settings: options.settings(index),
+          parked,
+          parkedRegion: new Int32Array(parked, index * regionBytes, PARKED_SLOTS),
+          spawn: options.spawn,
+          log: options.log,
+          onNews: (from, message) => this.#forward(from, message),
+        }),
+    );
+  }
+
+  async start(): Promise<void> {
+    const failures = await Promise.all(this.#slots.map((slot) => slot.start()));
+    const failure = failures.find((reason) => reason !== null);
+    if (failure === undefined) return;
+    await this.stop(0);
+    throw new Error(failure ?? undefined);
+  }
+
+  send(request: WorkerRequest, signal?: AbortSignal): Promise<Answer> {
+    if (this.#stopping !== null) return this.#refuse(request, "stopping");
+    if (signal?.aborted) return Promise.resolve(EMPTY);
+    const index = spread(request, this.#slots);
+    if (index === -1) return this.#refuse(request, "down");
+    const slot = this.#slots[index]!;
+    const isPoll = request.operation === "pop" && request.params.wait;
+    if (!this.#hasRoom(slot, request, isPoll)) return this.#refuse(request, "busy");
+    const id = this.#nextId++;
+    request.id = id;
+    return new Promise((resolve) => {
+      slot.add(request, isPoll, resolve);
+      this.#scheduleFlush();
+      if (signal === undefined) return;
+      signal.addEventListener("abort", () => {
+        slot.cancel(id);
+        this.#scheduleFlush();
+      });
+    });
+  }
+
+  state(): PoolState {
+    return {
+      ready: this.#slots.some((slot) => slot.alive) && !this.#slots.some((slot) => slot.isFailing),
+      workers: this.#slots.map((slot, index) => ({
+        index,
+        state: slot.state,
+        restartCount: slot.restartCount,
+        requestCount: slot.requestCount,
+        pollCount: slot.pollCount,
+        byteCount: slot.byteCount,
+      })),
+    };
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop(deadlineMs))).then(() => {});
+    return this.#stopping;
+  }
+
+  #hasRoom(slot: Slot, request: WorkerRequest, isPoll: boolean): boolean {
+    if (isPoll) return slot.pollCount < this.#backlog.pollsMax;
+    if (slot.requestCount >= this.#backlog.requestsMax) return false;
+    return slot.byteCount === 0 || slot.byteCount + bodySize(request.body) <= this.#backlog.bytesMax;
+  }
+
+  #refuse(request: WorkerRequest, reason: RefusalReason): Promise<Answer> {
+    const refusal = refusalFor(request, reason);
+    if (request.operation !== "pop" || !request.params.wait || reason === "stopping") return Promise.resolve(refusal);
+    const holdMs = Math.min(REFUSED_POLL_HOLD_MS, request.params.timeoutMs);
+    return new Promise((resolve) => setTimeout(resolve, holdMs, refusal));
+  }
+
+  /** setImmediate and not a microtask: those run after each socket, this after all sockets that were readable. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    for (const slot of this.#slots) slot.flush();
+  };
+
+  #forward(from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>): void {
+    for (const [index, slot] of this.#slots.entries()) {
+      if (index === from || !slot.alive) continue;
+      slot.post(
+        message.kind === "pushed"
+          ? { kind: "wake", queueIds: message.queueIds }
+          : { kind: "invalidate", queueNames: message.queueNames },
+      );
+    }
+  }
+}

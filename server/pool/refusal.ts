@@ -1,0 +1,73 @@
+/**
+ * Answers that the router gives in a worker's place: the backlog is full, or the worker died with the request.
+ *
+ * @module
+ */
+import type { WorkerRequest } from "../../workers/protocol.ts";
+
+/** An answer without a worker. `status` 204 has no body, whatever `error` says. */
+export interface Refusal {
+  readonly status: 204 | 409 | 500 | 503;
+  /** One sentence for the client. */
+  readonly error: string;
+  /** Seconds. */
+  readonly retryAfterS?: number;
+}
+
+/** An empty pop: the one answer after which every client simply polls again. */
+export const EMPTY: Refusal = Object.freeze({ status: 204, error: "No messages" });
+
+const BUSY: Refusal = Object.freeze({ status: 503, error: "Too many requests in flight, try again", retryAfterS: 1 });
+const DOWN: Refusal = Object.freeze({ status: 503, error: "No worker is available, try again", retryAfterS: 1 });
+const STOPPING: Refusal = Object.freeze({ status: 503, error: "The server is stopping, try again", retryAfterS: 1 });
+const RETRYABLE: Refusal = Object.freeze({ status: 500, error: "The request was interrupted, try again" });
+const UNKNOWN: Refusal = Object.freeze({
+  status: 409,
+  error: "The request was interrupted and may have taken effect: repeating it could store messages twice",
+});
+
+/** Why a request is not handed to a worker. */
+export type RefusalReason = "busy" | "down" | "stopping";
+
+/**
+ * Answer to a request that no worker has seen.
+ *
+ * @returns For a pop always {@link EMPTY}: consume loops of published clients end on any 4xx or 5xx.
+ */
+export function refusalFor(request: WorkerRequest, reason: RefusalReason): Refusal {
+  if (request.operation === "pop") return EMPTY;
+  if (reason === "busy") return BUSY;
+  return reason === "down" ? DOWN : STOPPING;
+}
+
+/**
+ * Answer to a request whose worker died: it may have taken effect, or not.
+ *
+ * Clients repeat a request after a 5xx. Everything may be repeated but a push that leaves the choice of transaction ids
+ * to the server: it would store its messages twice, so it gets a 4xx, which clients report and never repeat. Whether a
+ * large body carries ids is not known any more, since it was handed over unread; it counts as one that does not.
+ */
+export function interruptionFor(request: WorkerRequest): Refusal {
+  if (request.operation === "pop") return EMPTY;
+  if (request.operation === "transaction") return UNKNOWN;
+  if (request.operation === "push" && !everyItemHasId(request.body)) return UNKNOWN;
+  return RETRYABLE;
+}
+
+/** True when the body is small JSON whose items all carry a transaction id, so that repeating it is harmless. */
+function everyItemHasId(body: WorkerRequest["body"]): boolean {
+  if (typeof body !== "string") return false;
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (!isRecord(parsed) || !Array.isArray(parsed.items)) return false;
+    return parsed.items.every(
+      (item) => isRecord(item) && typeof item.transactionId === "string" && item.transactionId !== "",
+    );
+  } catch {
+    return false;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

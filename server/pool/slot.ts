@@ -1,0 +1,280 @@
+/**
+ * One place in the pool: an index, the worker that holds it now, and the requests that worker has not answered.
+ *
+ * ```
+ * starting --ready--> ready --death--> resting --delay over--> starting
+ *     |                 |                                         any --stop()--> stopped
+ *     +----death--------+--> resting
+ * ```
+ *
+ * @module
+ */
+import type {
+  RouterMessage,
+  WorkerMessage,
+  WorkerRequest,
+  WorkerResponse,
+  WorkerSettings,
+} from "../../workers/protocol.ts";
+import { EMPTY, interruptionFor, type Refusal } from "./refusal.ts";
+import { bodySize, type Load } from "./spread.ts";
+
+/** A worker that died this soon after it was ready died rapidly. */
+const RAPID_MS = 30_000;
+/** Pause before the second rapid restart, doubled from death to death; the first restart is immediate. */
+const REST_MS_MIN = 100;
+/** Longest pause: also how long the pool needs to notice that a database is back. */
+const REST_MS_MAX = 10_000;
+/** As many rapid deaths make the instance unready. */
+const RAPID_DEATHS_RED = 3;
+
+/** What a request comes back as: a worker's answer, or the router's own in its place. */
+export type Answer = (WorkerResponse & { readonly error?: undefined }) | Refusal;
+
+/** Writes one line to the log of the process. */
+export type LogLine = (
+  level: "debug" | "info" | "warn" | "error",
+  event: string,
+  fields: Record<string, unknown>,
+) => void;
+
+/** What a slot needs from the pool. */
+export interface SlotOptions {
+  settings: WorkerSettings;
+  parked: SharedArrayBuffer;
+  /** This slot's region of `parked`. */
+  parkedRegion: Int32Array;
+  spawn: () => Worker;
+  log: LogLine;
+  /** Receives what is not an answer: news for the other workers. */
+  onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
+}
+
+interface Pending {
+  readonly request: WorkerRequest;
+  readonly byteCount: number;
+  readonly isPoll: boolean;
+  readonly resolve: (answer: Answer) => void;
+}
+
+/** See the module's comment for its states. Implements {@link Load} for the choice of a worker. */
+export class Slot implements Load {
+  requestCount = 0;
+  byteCount = 0;
+  /** Waiting pops without an answer. */
+  pollCount = 0;
+  restartCount = 0;
+  state: "starting" | "ready" | "resting" | "stopped" = "starting";
+  readonly #options: SlotOptions;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | null = null;
+  #outbox: WorkerRequest[] = [];
+  #transfers: ArrayBuffer[] = [];
+  #cancelled: number[] = [];
+  #readyAtMs = 0;
+  #rapidDeaths = 0;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #onStart: ((failure: string | null) => void) | null = null;
+  #onStopped: (() => void) | null = null;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  get alive(): boolean {
+    return this.state === "ready";
+  }
+
+  /** True while the worker keeps dying: the instance should get no new traffic. */
+  get isFailing(): boolean {
+    if (this.#rapidDeaths < RAPID_DEATHS_RED) return false;
+    return this.state !== "ready" || performance.now() - this.#readyAtMs < RAPID_MS;
+  }
+
+  /**
+   * Starts the first worker of this slot.
+   *
+   * @returns Null once it is ready; the reason when it never will be, and then nothing runs.
+   */
+  start(): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.#onStart = resolve;
+      this.#spawn();
+    });
+  }
+
+  /** Takes a request over; `resolve` is called exactly once. It travels with the next {@link Slot.flush}. */
+  add(request: WorkerRequest, isPoll: boolean, resolve: (answer: Answer) => void): void {
+    const byteCount = bodySize(request.body);
+    if (isPoll) this.pollCount++;
+    else this.requestCount++;
+    this.byteCount += byteCount;
+    this.#pending.set(request.id, { request, byteCount, isPoll, resolve });
+    this.#outbox.push(request);
+    if (request.body instanceof ArrayBuffer) this.#transfers.push(request.body);
+  }
+
+  /** Posts what gathered since the last turn as one message. */
+  flush(): void {
+    if (this.#outbox.length > 0) {
+      const requests = this.#outbox;
+      const transfers = this.#transfers;
+      this.#outbox = [];
+      this.#transfers = [];
+      this.post({ kind: "requests", requests }, transfers);
+    }
+    if (this.#cancelled.length > 0) {
+      const ids = this.#cancelled;
+      this.#cancelled = [];
+      this.post({ kind: "cancel", ids });
+    }
+  }
+
+  /** The client of a request went away: it is answered empty, and the worker told with the next {@link Slot.flush}. */
+  cancel(id: number): void {
+    const pending = this.#take(id);
+    if (pending === null) return;
+    const at = this.#outbox.findIndex((request) => request.id === id);
+    if (at !== -1) this.#outbox.splice(at, 1);
+    else this.#cancelled.push(id);
+    pending.resolve(EMPTY);
+  }
+
+  /** Posts a message; without effect while no worker runs. */
+  post(message: RouterMessage, transfers: ArrayBuffer[] = []): void {
+    this.#worker?.postMessage(message, transfers);
+  }
+
+  /**
+   * Lets the worker finish, then ends it.
+   *
+   * @param deadlineMs - After this many milliseconds it is ended anyway and what it still had is answered in its place.
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    clearTimeout(this.#restTimer);
+    const wasReady = this.state === "ready";
+    this.state = "stopped";
+    this.flush();
+    if (wasReady) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadlineMs);
+        this.#onStopped = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.post({ kind: "stop" });
+      });
+    }
+    this.#discard();
+  }
+
+  #spawn(): void {
+    this.state = "starting";
+    const worker = this.#options.spawn();
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<WorkerMessage>) => {
+      if (worker === this.#worker) this.#receive(event.data);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault?.();
+      this.#died(worker, event.message || "uncaught error");
+    };
+    worker.onmessageerror = () => this.#died(worker, "a message could not be read");
+    // Not in the DOM's types: Bun tells when the thread is gone, with or without an error.
+    worker.addEventListener("close", () => this.#died(worker, "exited"));
+    this.post({ kind: "start", settings: this.#options.settings, parked: this.#options.parked });
+  }
+
+  #receive(message: WorkerMessage): void {
+    switch (message.kind) {
+      case "responses":
+        for (const response of message.responses) this.#take(response.id)?.resolve(response);
+        return;
+      case "pushed":
+      case "changed":
+        this.#options.onNews(this.#options.settings.index, message);
+        return;
+      case "log":
+        this.#options.log(message.level, message.event, { worker: this.#options.settings.index, ...message.fields });
+        return;
+      case "ready":
+        this.#ready();
+        return;
+      case "failed":
+        if (this.#worker !== null) this.#died(this.#worker, message.reason);
+        return;
+      case "stopped":
+        this.#onStopped?.();
+        return;
+    }
+    message satisfies never;
+  }
+
+  #ready(): void {
+    if (this.state !== "starting") return;
+    this.state = "ready";
+    this.#readyAtMs = performance.now();
+    this.#options.log("debug", "worker_ready", { worker: this.#options.settings.index });
+    this.#onStart?.(null);
+    this.#onStart = null;
+  }
+
+  #died(worker: Worker, reason: string): void {
+    if (worker !== this.#worker) return;
+    const wasReady = this.state === "ready";
+    this.#discard();
+    if (this.state === "stopped") {
+      this.#onStopped?.();
+      return;
+    }
+    if (this.#onStart !== null) {
+      this.state = "stopped";
+      this.#onStart(reason);
+      return;
+    }
+    if (wasReady && performance.now() - this.#readyAtMs >= RAPID_MS) this.#rapidDeaths = 0;
+    this.#rapidDeaths++;
+    this.restartCount++;
+    this.state = "resting";
+    const restMs = restBeforeRestart(this.#rapidDeaths);
+    this.#options.log("error", "worker_died", { worker: this.#options.settings.index, reason, restMs });
+    this.#restTimer = setTimeout(() => this.#spawn(), restMs);
+  }
+
+  /** Ends the thread and settles all it had: nobody may wait for an answer that cannot come. */
+  #discard(): void {
+    const worker = this.#worker;
+    this.#worker = null;
+    worker?.terminate();
+    this.#outbox = [];
+    this.#transfers = [];
+    this.#cancelled = [];
+    // The polls it had parked are answered below; left standing, its counters would wake workers for nobody for ever.
+    // Each worker counts in a region of its own, so that this does not disturb the others.
+    this.#options.parkedRegion.fill(0);
+    for (const [id, pending] of this.#pending) {
+      this.#take(id);
+      pending.resolve(interruptionFor(pending.request));
+    }
+  }
+
+  #take(id: number): Pending | null {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return null;
+    this.#pending.delete(id);
+    if (pending.isPoll) this.pollCount--;
+    else this.requestCount--;
+    this.byteCount -= pending.byteCount;
+    return pending;
+  }
+}
+
+/**
+ * Pause before a dead worker is replaced.
+ *
+ * @param rapidDeaths - Deaths in a row, this one included, each soon after the start; 1 or more.
+ * @returns Milliseconds: 0 after the first, then doubling from 100 to 10,000.
+ */
+export function restBeforeRestart(rapidDeaths: number): number {
+  return rapidDeaths <= 1 ? 0 : Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** (rapidDeaths - 2));
+}
