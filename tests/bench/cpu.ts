@@ -1,0 +1,108 @@
+/**
+ * Processor time of a server, by thread, and of the PostgreSQL it runs, from `/proc`. Linux only; elsewhere everything is 0.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+
+const TICKS_PER_SECOND = 100;
+
+/** Processor seconds. */
+export interface CpuSeconds {
+  /** The main thread of the server. */
+  router: number;
+  /** Its workers. */
+  workers: number;
+  /** Its other threads: garbage collection, compilation, file access. */
+  helpers: number;
+  /** PostgreSQL, all its processes. */
+  postgres: number;
+}
+
+/**
+ * Reads what has been used so far.
+ *
+ * @param serverPid - Process of the server.
+ * @param postmasterPid - First process of PostgreSQL, or null when there is none to be watched.
+ * @returns Seconds since each began; threads that ended are missing, PostgreSQL processes that ended are counted.
+ */
+export function readCpu(serverPid: number, postmasterPid: number | null): CpuSeconds {
+  const used: CpuSeconds = { router: 0, workers: 0, helpers: 0, postgres: 0 };
+  for (const thread of list(`/proc/${serverPid}/task`)) {
+    const seconds = threadSeconds(`/proc/${serverPid}/task/${thread}`);
+    const name = read(`/proc/${serverPid}/task/${thread}/comm`).trim();
+    if (thread === String(serverPid)) used.router += seconds;
+    else if (/worker/i.test(name) && !/jit|heap/i.test(name)) used.workers += seconds;
+    else used.helpers += seconds;
+  }
+  if (postmasterPid !== null) used.postgres = postgresSeconds(postmasterPid);
+  return used;
+}
+
+/**
+ * Subtracts two readings.
+ *
+ * @param after - The later reading.
+ * @param before - The earlier one.
+ * @returns Seconds used between them.
+ */
+export function cpuBetween(after: CpuSeconds, before: CpuSeconds): CpuSeconds {
+  return {
+    router: after.router - before.router,
+    workers: after.workers - before.workers,
+    helpers: after.helpers - before.helpers,
+    postgres: after.postgres - before.postgres,
+  };
+}
+
+function postgresSeconds(postmasterPid: number): number {
+  const fields = statFields(postmasterPid);
+  // Its children that have ended are in its own `cutime` and `cstime`.
+  let seconds = fields === null ? 0 : (fields[13]! + fields[14]! + fields[15]! + fields[16]!) / TICKS_PER_SECOND;
+  for (const name of list("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || statFields(pid)?.[3] !== postmasterPid) continue;
+    seconds += threadSeconds(`/proc/${pid}`);
+  }
+  return seconds;
+}
+
+/** Nanosecond counters when the kernel keeps them, ticks of 10 ms otherwise. */
+function threadSeconds(path: string): number {
+  const nanoseconds = Number.parseInt(read(`${path}/schedstat`), 10);
+  if (nanoseconds > 0) return nanoseconds / 1e9;
+  const stat = read(`${path}/stat`);
+  const rest = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(rest[11]) + Number(rest[12])) / TICKS_PER_SECOND || 0;
+}
+
+/** Fields of `/proc/<pid>/stat`, counted from 0 as in its manual page minus one; the name is left out as NaN. */
+function statFields(pid: number): number[] | null {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === "") return null;
+  return [
+    pid,
+    Number.NaN,
+    ...stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number),
+  ];
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
