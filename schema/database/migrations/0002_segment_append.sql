@@ -52,7 +52,7 @@ $$;
 -- and keys of the entries lie one after another in `p_bodies` and `p_keys`.
 --
 -- Answers a row an entry, `entry` counting from 1, with its outcome:
---   'appended'   at `first_offset`; `room` is null
+--   'appended'   at `first_offset`; `tx_high_before` is the largest time-ordered id the partition held before
 --   'duplicate'  nothing appended: rows of the same entry name each duplicate (`batch_index` and the message that has it)
 --   'missing'    the queue or the partition is gone
 --   'stale'      the queue was configured anew since `p_config`
@@ -68,7 +68,7 @@ create function queen.segment_append(
   p_key_entry integer[], p_key uuid[], p_key_index integer[]
 ) returns table (
   entry integer, outcome text, first_offset bigint, epoch integer, created_at timestamptz,
-  batch_index integer, existing_offset bigint, existing_id_base uuid, existing_first bigint, room bigint, depth bigint, max_size integer
+  batch_index integer, existing_offset bigint, existing_id_base uuid, existing_first bigint, room bigint, depth bigint, max_size integer, tx_high_before uuid
 )
 language plpgsql as $$
 #variable_conflict use_column
@@ -134,7 +134,7 @@ begin
       continue when v_outcome[e] <> 'look';
       return query
         select e, 'duplicate'::text, null::bigint, v_epoch[i], null::timestamptz,
-               f.batch_index, f.message_offset, f.id_base, f.first_offset, null::bigint, null::bigint, null::integer
+               f.batch_index, f.message_offset, f.id_base, f.first_offset, null::bigint, null::bigint, null::integer, null::uuid
         from queen.segment_find_keys(
           p_queue[e], p_partition[e],
           case when p_epoch[e] = v_epoch[i] and p_head[e] >= 0 then p_head[e] else 0 end,
@@ -157,7 +157,7 @@ begin
     loop
       return query
         select e, 'duplicate'::text, null::bigint, null::integer, null::timestamptz,
-               k.batch_index, x.message_offset, s.id_base, s.first_offset, null::bigint, null::bigint, null::integer
+               k.batch_index, x.message_offset, s.id_base, s.first_offset, null::bigint, null::bigint, null::integer, null::uuid
         from unnest(p_key_entry, p_key, p_key_index) k(entry, key, batch_index)
         join queen.transaction_keys x
           on x.queue_id = p_queue[e] and x.partition_id = p_partition[e] and x.key = k.key
@@ -182,14 +182,14 @@ begin
       if v_depth + p_count[e] > v_max then
         v_outcome[e] := 'full';
         return query select e, 'full'::text, null::bigint, null::integer, null::timestamptz, null::integer, null::bigint, null::uuid,
-          null::bigint, greatest(v_max - v_depth, 0), v_depth, v_max;
+          null::bigint, greatest(v_max - v_depth, 0), v_depth, v_max, null::uuid;
       end if;
     end loop;
   end if;
 
   return query
     select u.e, coalesce(v_outcome[u.e], 'missing'), null::bigint, null::integer, null::timestamptz, null::integer, null::bigint, null::uuid,
-           null::bigint, null::bigint, null::bigint, null::integer
+           null::bigint, null::bigint, null::bigint, null::integer, null::uuid
     from generate_series(1, n) u(e)
     where v_outcome[u.e] is null or v_outcome[u.e] = 'stale';
 
@@ -225,9 +225,9 @@ begin
 
   return query
     select u.ord::integer, 'appended'::text, u.head, x.epoch, v_now, null::integer, null::bigint, null::uuid, null::bigint,
-           null::bigint, null::bigint, null::integer
+           null::bigint, null::bigint, null::integer, x.tx_high
     from unnest(v_all_heads, v_outcome) with ordinality u(head, outcome, ord)
-    join unnest(v_found, v_epoch) x(ord, epoch) on x.ord = u.ord
+    join unnest(v_found, v_epoch, v_high) x(ord, epoch, tx_high) on x.ord = u.ord
     where u.outcome = 'appended';
 end
 $$;

@@ -1,0 +1,76 @@
+-- Makes a group known to a queue, once, and gives it cursors where it has something to consume.
+--
+-- `p_mode` ('all', 'new' or 'timestamp' with `p_from`) decides the subscription when no pop over the whole queue has
+-- decided it yet. With `p_partition`, the pop is of that partition alone: only its start is decided, and the rest of the
+-- queue stays open ("all", until a pop over the whole queue says otherwise). Answers the group's id.
+--
+-- Holds the queue's lock exclusively, so no push is between reading the groups and appending. Costs one cursor for each
+-- partition with something to consume; `new` costs nothing.
+create function queen.consumer_group_register(p_queue integer, p_name text, p_mode text, p_from timestamptz, p_partition bigint)
+returns integer language plpgsql as $$
+declare
+  v_now timestamptz;
+  v_group queen.consumer_groups%rowtype;
+  v_fresh boolean := false;
+  v_mode text;
+  v_from timestamptz;
+begin
+  perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
+  if not exists (select from queen.queues q where q.id = p_queue) then return null; end if;
+  v_now := clock_timestamp();
+  select * into v_group from queen.consumer_groups g where g.queue_id = p_queue and g.name = p_name for update;
+  if not found then
+    insert into queen.consumer_groups (queue_id, name, active) values (p_queue, p_name, false) returning * into v_group;
+  end if;
+  v_fresh := not v_group.active;
+  v_mode := v_group.subscription_mode;
+  v_from := v_group.subscribed_from;
+  if v_mode is null and p_partition is null then
+    v_mode := p_mode;
+    v_from := case p_mode when 'new' then v_now when 'timestamp' then p_from end;
+    if not v_fresh and v_from is not null then
+      -- Decided late: cursors that never delivered anything begin where the subscription begins.
+      update queen.cursors c
+      set next_offset = greatest(c.next_offset, coalesce((
+            select min(s.first_offset) from queen.segments s
+            where s.queue_id = p_queue and s.partition_id = c.partition_id and s.created_at >= v_from
+          ), p.head)), ready_at = v_now
+      from queen.partitions p
+      where c.queue_id = p_queue and c.group_id = v_group.id and c.consumed_at is null and c.lease_id is null
+        and p.queue_id = p_queue and p.id = c.partition_id;
+    end if;
+  end if;
+  update queen.consumer_groups g set active = true, subscription_mode = v_mode, subscribed_from = v_from
+  where g.queue_id = p_queue and g.id = v_group.id;
+
+  if v_fresh then
+    if v_from is null then
+      insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
+      select p_queue, p.id, v_group.id, p.tail, v_now
+      from queen.partitions p where p.queue_id = p_queue and p.head > p.tail
+      on conflict on constraint cursors_pkey do nothing;
+    else
+      insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
+      select p_queue, s.partition_id, v_group.id, min(s.first_offset), v_now
+      from queen.segments s where s.queue_id = p_queue and s.created_at >= v_from
+      group by s.partition_id
+      on conflict on constraint cursors_pkey do nothing;
+    end if;
+  end if;
+
+  if p_partition is not null and p_mode <> 'all' and v_mode is null then
+    -- The start of this partition alone; `consumed_at` marks it as decided.
+    insert into queen.cursors as c (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
+    select p_queue, p.id, v_group.id, coalesce((
+             select min(s.first_offset) from queen.segments s
+             where s.queue_id = p_queue and s.partition_id = p.id
+               and s.created_at >= case p_mode when 'new' then v_now else p_from end
+           ), p.head), v_now, v_now
+    from queen.partitions p where p.queue_id = p_queue and p.id = p_partition
+    on conflict on constraint cursors_pkey do update
+    set next_offset = excluded.next_offset, ready_at = excluded.ready_at, consumed_at = excluded.consumed_at
+    where c.consumed_at is null and c.lease_id is null;
+  end if;
+  return v_group.id;
+end
+$$;

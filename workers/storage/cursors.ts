@@ -1,0 +1,149 @@
+/**
+ * Statements over cursors: claiming, acknowledging, extending leases, and when there will be more.
+ *
+ * @module
+ */
+
+import type { Sql } from "./database.ts";
+import { arrayOf, booleanArray, multirange, type OffsetRanges, textArray } from "./literals.ts";
+
+/** A place for one partition in the answer of a pop; the slots of a pop stand together. */
+export interface ClaimSlot {
+  /** Number of the pop within the call. */
+  pop: number;
+  /** Budget of the pop, in messages, over all its slots. */
+  batch: number;
+  leaseId: string | null;
+}
+
+/** One partition that was claimed. */
+export interface ClaimRow {
+  pop: number;
+  partition_id: number;
+  partition_name: string;
+  /** Offsets `[first_offset, end_offset)` less `skip` (a multirange as text). */
+  first_offset: number;
+  end_offset: number;
+  skip: string;
+  lease_expires_at: string | null;
+  tail: number;
+}
+
+/**
+ * Claims partitions of one queue for pops of one group.
+ *
+ * @remarks
+ * Locks cursors, skipping those that others hold; then, for cursors found drained, their partitions, skipping too. Rides
+ * on cursors_ready, or cursors_pkey with `partitionId`. Not idempotent: a repeat claims further partitions.
+ *
+ * @param partitionId - Only this partition, or null for any that is ready, longest ready first.
+ * @returns In order of the slots. Empty when nothing can be delivered now.
+ */
+export function cursorClaim(
+  sql: Sql,
+  args: { queueId: number; groupId: number; partitionId: number | null; autoAck: boolean; slots: readonly ClaimSlot[] },
+): Promise<ClaimRow[]> {
+  const { slots } = args;
+  return sql<ClaimRow[]>`
+    select * from queen.cursor_claim(
+      ${args.queueId}, ${args.groupId}, ${args.partitionId}, ${args.autoAck},
+      ${arrayOf(slots.map((s) => s.pop))}, ${arrayOf(slots.map((s) => s.batch))}, ${arrayOf(slots.map((s) => s.leaseId))}
+    )`;
+}
+
+/** What is said of messages under one cursor. */
+export interface Acknowledge {
+  queueId: number;
+  partitionId: number;
+  groupId: number;
+  /** Null: not checked. */
+  leaseId: string | null;
+  done: OffsetRanges;
+  /** An offset whose consumer gives the lease back, or null. */
+  releaseOffset: number | null;
+  failed: { offset: number; error: string | null; final: boolean }[];
+}
+
+/** A row of the answer of {@link cursorAcknowledge}. */
+export interface AcknowledgeRow {
+  /** 1-based position in the entries of the call. */
+  entry: number;
+  outcome: "recorded" | "lease" | "missing" | "dead";
+  released: boolean | null;
+  /** With `dead`: a failed offset that was dead-lettered. */
+  message_offset: number | null;
+}
+
+/**
+ * Records acknowledgements, one entry a cursor.
+ *
+ * @remarks
+ * Entries must be sorted by (queueId, partitionId, groupId): the lock order of the cursors. Then partitions of cursors
+ * that became drained, skipping locked ones. Idempotent but for failures, which count again.
+ *
+ * @throws The driver's error; the outcome is unknown when the connection was lost, nothing was written otherwise.
+ */
+export function cursorAcknowledge(sql: Sql, entries: readonly Acknowledge[]): Promise<AcknowledgeRow[]> {
+  const failed = entries.flatMap((entry, index) => entry.failed.map((f) => ({ entry: index + 1, ...f })));
+  return sql<AcknowledgeRow[]>`
+    select * from queen.cursor_acknowledge(
+      ${arrayOf(entries.map((e) => e.queueId))}, ${arrayOf(entries.map((e) => e.partitionId))},
+      ${arrayOf(entries.map((e) => e.groupId))}, ${arrayOf(entries.map((e) => e.leaseId))},
+      ${textArray(entries.map((e) => multirange(e.done)))}, ${arrayOf(entries.map((e) => e.releaseOffset))},
+      ${arrayOf(failed.map((f) => f.entry))}, ${arrayOf(failed.map((f) => f.offset))},
+      ${textArray(failed.map((f) => f.error))}, ${booleanArray(failed.map((f) => f.final))}
+    )`;
+}
+
+/**
+ * Extends a lease on every partition it holds: the deadline becomes the later of the current one and now + `seconds`.
+ *
+ * @remarks Rides on cursors_ready: leased cursors are those of the group that become ready later.
+ * @returns A row a partition held, with the new deadline; empty when the lease is not held (any more).
+ */
+export function leaseExtend(
+  sql: Sql,
+  args: { queueId: number; groupId: number; leaseId: string; seconds: number },
+): Promise<{ lease_expires_at: string }[]> {
+  return sql<{ lease_expires_at: string }[]>`
+    update queen.cursors c
+    set lease_expires_at = greatest(c.lease_expires_at, clock_timestamp() + make_interval(secs => ${args.seconds})),
+        ready_at = greatest(c.lease_expires_at, clock_timestamp() + make_interval(secs => ${args.seconds}))
+    where c.queue_id = ${args.queueId} and c.group_id = ${args.groupId} and c.lease_id = ${args.leaseId}
+      and c.ready_at > clock_timestamp() and c.ready_at < 'infinity' and c.lease_expires_at > clock_timestamp()
+    returning c.lease_expires_at`;
+}
+
+/** Whether an expired, unreleased lease of this id still stands on some cursor. */
+export async function leaseExpired(
+  sql: Sql,
+  args: { queueId: number; groupId: number; leaseId: string },
+): Promise<boolean> {
+  const rows = await sql`
+    select from queen.cursors c
+    where c.queue_id = ${args.queueId} and c.group_id = ${args.groupId} and c.lease_id = ${args.leaseId}
+      and c.ready_at < 'infinity' limit 1`;
+  return rows.length > 0;
+}
+
+/**
+ * When each of several groups may next have something to deliver.
+ *
+ * @remarks One index probe a pair, on cursors_ready.
+ * @returns A row a pair that has any undrained cursor: `pair` is its 0-based position, `wait_ms` milliseconds from now, 0
+ * or less when something is ready.
+ */
+export function cursorNextReady(
+  sql: Sql,
+  pairs: readonly { queueId: number; groupId: number }[],
+): Promise<{ pair: number; wait_ms: number }[]> {
+  return sql<{ pair: number; wait_ms: number }[]>`
+    select (u.ord - 1)::integer as pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8 as wait_ms
+    from unnest(${arrayOf(pairs.map((p) => p.queueId))}::integer[], ${arrayOf(pairs.map((p) => p.groupId))}::integer[])
+      with ordinality u(queue_id, group_id, ord)
+    cross join lateral (
+      select c.ready_at from queen.cursors c
+      where c.queue_id = u.queue_id and c.group_id = u.group_id and c.ready_at < 'infinity'
+      order by c.ready_at limit 1
+    ) c`;
+}

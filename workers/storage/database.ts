@@ -1,0 +1,126 @@
+/**
+ * Connections to PostgreSQL, in lanes: separate small pools for push, pop, ack, and everything that only looks, so that
+ * looking never starves work.
+ *
+ * @module
+ */
+
+import { connect } from "node:net";
+import postgres from "postgres";
+import type { DatabaseTarget } from "../protocol.ts";
+
+/** A pool, or an open transaction to take part in. */
+export type Sql = postgres.Sql | postgres.TransactionSql;
+
+/** The pools of one worker. */
+export interface Database {
+  push: postgres.Sql;
+  pop: postgres.Sql;
+  ack: postgres.Sql;
+  /** Everything off the hot path. */
+  look: postgres.Sql;
+  /** Ends every connection after its running statement. */
+  close(): Promise<void>;
+}
+
+/** Opens one connection without Nagle's delay, which postgres.js itself leaves on; tries the hosts in order. */
+async function connectTcp(target: DatabaseTarget): Promise<unknown> {
+  let last: unknown = new Error("No database host given");
+  for (const host of target.hosts) {
+    try {
+      return await new Promise((resolve, reject) => {
+        const socket = connect({ host, port: target.port, noDelay: true, keepAlive: true });
+        const timer = setTimeout(
+          () => socket.destroy(new Error(`No connection to ${host} in time`)),
+          target.connectTimeoutMs,
+        );
+        socket.once("connect", () => {
+          clearTimeout(timer);
+          socket.removeAllListeners("error");
+          resolve(socket);
+        });
+        socket.once("error", (error) => {
+          clearTimeout(timer);
+          reject(error);
+        });
+      });
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** PostgreSQL's text of an instant to ISO 8601 in UTC with six decimals: what the contract shows. */
+function instantText(text: string): string {
+  if (text === "infinity" || text === "-infinity") return text;
+  const [date, time] = [text.slice(0, 10), text.slice(11)];
+  const zone = time.search(/[+-]/);
+  const clock = zone < 0 ? time : time.slice(0, zone);
+  const point = clock.indexOf(".");
+  const whole = point < 0 ? clock : clock.slice(0, point);
+  const fraction = point < 0 ? "" : clock.slice(point + 1);
+  return `${date}T${whole}.${fraction.padEnd(6, "0")}Z`;
+}
+
+/**
+ * Opens a pool. Connections are made when first needed.
+ *
+ * @param connectionsMax - 1 or more.
+ * @param name - Shown in `pg_stat_activity`.
+ */
+export function openPool(target: DatabaseTarget, connectionsMax: number, name: string): postgres.Sql {
+  const unixSocket = target.hosts[0]?.startsWith("/") === true;
+  // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one.
+  const connection: Record<string, string | number> = { application_name: name };
+  if (target.prepare) {
+    connection.statement_timeout = target.statementTimeoutMs;
+    connection.lock_timeout = target.lockTimeoutMs;
+    connection.TimeZone = "UTC";
+    connection.jit = "off";
+  }
+  return postgres({
+    host: target.hosts[0]!,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    ...(target.password === null ? {} : { password: target.password }),
+    ssl: target.tls === "off" ? false : { rejectUnauthorized: target.tls === "verify" },
+    max: connectionsMax,
+    prepare: target.prepare,
+    fetch_types: false,
+    idle_timeout: Math.ceil(target.idleTimeoutMs / 1000),
+    connect_timeout: Math.max(1, Math.ceil(target.connectTimeoutMs / 1000)),
+    max_lifetime: null as unknown as number,
+    backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
+    onnotice: () => {},
+    connection,
+    ...(unixSocket ? {} : { socket: () => connectTcp(target) }),
+    types: {
+      // Offsets stay far below 2^53.
+      int8: { to: 20, from: [20], serialize: String, parse: Number },
+      instant: { to: 1184, from: [1184], serialize: String, parse: instantText },
+    },
+  } as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as postgres.Sql;
+}
+
+/**
+ * Opens the lanes of a worker.
+ *
+ * @param connectionsMax - All lanes together, 4 or more.
+ */
+export function openDatabase(target: DatabaseTarget, connectionsMax: number, name: string): Database {
+  const share = Math.max(1, Math.floor((connectionsMax - 1) / 3));
+  const lanes = {
+    push: openPool(target, share, `${name} push`),
+    pop: openPool(target, share, `${name} pop`),
+    ack: openPool(target, share, `${name} ack`),
+    look: openPool(target, Math.max(1, connectionsMax - 3 * share), `${name} look`),
+  };
+  return {
+    ...lanes,
+    async close() {
+      await Promise.all(Object.values(lanes).map((lane) => lane.end({ timeout: 5 })));
+    },
+  };
+}

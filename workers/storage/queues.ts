@@ -1,0 +1,186 @@
+/**
+ * Statements over queues, partitions and consumer groups: the catalog that hot statements refer to by number.
+ *
+ * @module
+ */
+
+import type { Sql } from "./database.ts";
+import { arrayOf, textArray } from "./literals.ts";
+
+/** A queue and its options. Null options were not given. */
+export interface QueueRow {
+  id: number;
+  name: string;
+  namespace: string;
+  task: string;
+  config_version: number;
+  lease_time_s: number;
+  retry_limit: number;
+  retry_delay_ms: number | null;
+  max_size: number;
+  ttl_s: number | null;
+  dead_letter_queue: boolean;
+  dlq_after_max_retries: boolean;
+  priority: number;
+  delayed_processing_s: number;
+  window_buffer_s: number;
+  retention_s: number;
+  completed_retention_s: number;
+  retention_enabled: boolean;
+  encryption_enabled: boolean;
+  max_wait_time_s: number;
+  created_at: string;
+}
+
+/** The options of a queue, as columns. */
+export type QueueOptions = Omit<QueueRow, "id" | "name" | "namespace" | "task" | "config_version" | "created_at">;
+
+/** Finds queues by name. Any order; unknown names are left out. */
+export function queueFind(sql: Sql, names: readonly string[]): Promise<QueueRow[]> {
+  return sql<QueueRow[]>`select q.* from queen.queues q where q.name = any (${textArray(names)}::text[])`;
+}
+
+/** Finds queues by id. Any order; unknown ids are left out. */
+export function queueFindById(sql: Sql, ids: readonly number[]): Promise<QueueRow[]> {
+  return sql<QueueRow[]>`select q.* from queen.queues q where q.id = any (${arrayOf(ids)}::integer[])`;
+}
+
+/** Makes queues with default options where they do not exist. Namespace and task come from the dotted name. */
+export async function queueEnsure(
+  sql: Sql,
+  queues: readonly { name: string; namespace: string; task: string }[],
+): Promise<void> {
+  await sql`
+    insert into queen.queues (name, namespace, task)
+    select u.* from unnest(
+      ${textArray(queues.map((q) => q.name))}::text[], ${textArray(queues.map((q) => q.namespace))}::text[],
+      ${textArray(queues.map((q) => q.task))}::text[]
+    ) u(name, namespace, task)
+    order by 1
+    on conflict (name) do nothing`;
+}
+
+/**
+ * Creates a queue or overwrites all its settings. Cursors that wait for a delay or window look again at once, since the
+ * new options may let them go earlier.
+ *
+ * @param sql - Pool; opens a transaction of its own.
+ */
+export async function queueConfigure(
+  sql: import("postgres").Sql,
+  queue: { name: string; namespace: string; task: string; options: QueueOptions },
+): Promise<QueueRow> {
+  const { name, namespace, task, options } = queue;
+  const columns = { name, namespace, task, ...options };
+  const overwrite = { namespace, task, ...options };
+  return await sql.begin(async (transaction) => {
+    const [row] = await transaction<QueueRow[]>`
+      insert into queen.queues as q ${transaction(columns)}
+      on conflict (name) do update set ${transaction(overwrite)}, config_version = q.config_version + 1
+      returning q.*`;
+    await transaction`
+      update queen.cursors c set ready_at = clock_timestamp()
+      where c.queue_id = ${row!.id} and c.lease_id is null and c.ready_at > clock_timestamp() and c.ready_at < 'infinity'`;
+    return row!;
+  });
+}
+
+/**
+ * Queues of a namespace and/or task in which a group may have something to consume now, best first: by priority, then
+ * by how long something has been ready.
+ *
+ * @param namespace - Null: any; likewise `task`.
+ * @returns `ready_ms` is how long ago the queue became ready for the group, null for a group not registered there.
+ */
+export function queueCandidates(
+  sql: Sql,
+  filter: { namespace: string | null; task: string | null; group: string },
+): Promise<{ name: string; priority: number; registered: boolean; ready_ms: number | null }[]> {
+  return sql<{ name: string; priority: number; registered: boolean; ready_ms: number | null }[]>`
+    select q.name, q.priority, g.id is not null as registered,
+           (extract(epoch from clock_timestamp() - c.ready_at) * 1000)::float8 as ready_ms
+    from queen.queues q
+    left join queen.consumer_groups g on g.queue_id = q.id and g.name = ${filter.group} and g.active
+    left join lateral (
+      select c.ready_at from queen.cursors c
+      where c.queue_id = q.id and c.group_id = g.id and c.ready_at < 'infinity'
+      order by c.ready_at limit 1
+    ) c on true
+    where (${filter.namespace}::text is null or q.namespace = ${filter.namespace})
+      and (${filter.task}::text is null or q.task = ${filter.task})
+    order by q.priority desc, c.ready_at nulls last, random()`;
+}
+
+/** Finds partitions of a queue by name. Any order; unknown names are left out. */
+export function partitionFind(
+  sql: Sql,
+  queueId: number,
+  names: readonly string[],
+): Promise<{ id: number; name: string }[]> {
+  return sql<{ id: number; name: string }[]>`
+    select p.id, p.name from queen.partitions p
+    where p.queue_id = ${queueId} and p.name = any (${textArray(names)}::text[])`;
+}
+
+/** Makes partitions where they do not exist. */
+export async function partitionEnsure(sql: Sql, queueId: number, names: readonly string[]): Promise<void> {
+  await sql`
+    insert into queen.partitions (queue_id, name)
+    select q.id, u.name from unnest(${textArray(names)}::text[]) u(name)
+    join queen.queues q on q.id = ${queueId}
+    order by 2
+    on conflict (queue_id, name) do nothing`;
+}
+
+/** Names of partitions and their queues, by number. Any order; unknown ones are left out. */
+export function partitionNames(
+  sql: Sql,
+  refs: readonly { queueId: number; partitionId: number }[],
+): Promise<{ queue_id: number; partition_id: number; queue: string; partition: string }[]> {
+  return sql<{ queue_id: number; partition_id: number; queue: string; partition: string }[]>`
+    select p.queue_id, p.id as partition_id, q.name as queue, p.name as partition
+    from unnest(${arrayOf(refs.map((r) => r.queueId))}::integer[], ${arrayOf(refs.map((r) => r.partitionId))}::bigint[])
+      u(queue_id, partition_id)
+    join queen.partitions p on p.queue_id = u.queue_id and p.id = u.partition_id
+    join queen.queues q on q.id = p.queue_id`;
+}
+
+/** A consumer group of a queue. */
+export interface GroupRow {
+  id: number;
+  name: string;
+  subscription_mode: string | null;
+}
+
+/** Finds an active group of a queue; empty when there is none. */
+export function groupFind(sql: Sql, queueId: number, name: string): Promise<GroupRow[]> {
+  return sql<GroupRow[]>`
+    select g.id, g.name, g.subscription_mode from queen.consumer_groups g
+    where g.queue_id = ${queueId} and g.name = ${name} and g.active`;
+}
+
+/** How a group's consumption starts. */
+export interface Subscription {
+  mode: "all" | "new" | "timestamp";
+  /** ISO timestamp, with `timestamp`. */
+  from: string | null;
+}
+
+/**
+ * Makes a group known to a queue and decides its subscription if that is still open.
+ *
+ * @remarks Holds the queue's advisory lock exclusively. Idempotent.
+ * @param partitionId - Null for a pop over the whole queue.
+ * @returns The group's id, or null when the queue is gone.
+ */
+export async function groupRegister(
+  sql: Sql,
+  group: { queueId: number; name: string; subscription: Subscription; partitionId: number | null },
+): Promise<number | null> {
+  const { queueId, name, subscription, partitionId } = group;
+  const [row] = await sql<{ id: number | null }[]>`
+    select queen.consumer_group_register(
+      ${queueId}, ${name}, ${subscription.mode}, ${subscription.from}::timestamptz, ${partitionId}
+    ) as id`;
+  return row!.id;
+}
