@@ -53,7 +53,7 @@ export class AckRequest {
     for (let index = first; index < first + count; index++) {
       const id = answer.idAt[index]!;
       body.copy(bytes, at + TRANSACTION_AT, id, id + ID_CHARS);
-      const partition = id + answer.partitionDelta;
+      const partition = answer.partitionAt(body, index);
       body.copy(bytes, at + PARTITION_AT, partition, partition + ID_CHARS);
       body.copy(bytes, at + LEASE_AT, answer.leaseAt, answer.leaseAt + ID_CHARS);
       at += ELEMENT.length + 1;

@@ -57,10 +57,12 @@ export function seededRandom(seed: number): () => number {
 export function buildPayload(random: () => number, producer: string, bytes: number): string {
   const pick = (list: string[]) => list[Math.floor(random() * list.length)]!;
   const placed = new Date(1_770_000_000_000 + Math.floor(random() * 8_640_000_000)).toISOString();
+  // A last digit other than 0 keeps the length of the number however it is written again.
+  const amount = `${Math.floor(1 + random() * 900)}.${Math.floor(random() * 10)}${Math.floor(1 + random() * 9)}`;
   const head =
     `{${SEQUENCE_MARK}${"0".repeat(SEQUENCE_DIGITS)}",${PRODUCER_MARK}${producer.padStart(PRODUCER_CHARS, "0")}",` +
     `"order":${Math.floor(1_000_000 + random() * 8_999_999)},"customer":"${pick(FIRST_NAMES)} ${pick(LAST_NAMES)}",` +
-    `"city":"${pick(CITIES)}","amount":${(random() * 900 + 1).toFixed(2)},"currency":"EUR","items":${1 + Math.floor(random() * 9)},` +
+    `"city":"${pick(CITIES)}","amount":${amount},"currency":"EUR","items":${1 + Math.floor(random() * 9)},` +
     `"state":"${pick(STATES)}","placed":"${placed}","note":"`;
   const room = bytes - head.length - 2;
   if (room < 0) throw new RangeError(`a payload needs at least ${head.length + 2} bytes, not ${bytes}`);

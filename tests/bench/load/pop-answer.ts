@@ -53,6 +53,21 @@ export class PopAnswer {
     return this.count;
   }
 
+  /**
+   * Finds the partition id of a message.
+   *
+   * @param body - The body that was read.
+   * @param index - Message, 0 to {@link count} - 1.
+   * @returns Offset of its 36 characters.
+   */
+  partitionAt(body: Buffer, index: number): number {
+    const id = this.idAt[index]!;
+    const at = id + this.partitionDelta;
+    if (body[at - 1] === 34 && body[at + 36] === 34) return at;
+    const mark = this.partitionDelta > 0 ? body.indexOf(PARTITION_MARK, id) : body.lastIndexOf(PARTITION_MARK, id);
+    return mark + PARTITION_MARK.length;
+  }
+
   #learn(body: Buffer, list: number): void {
     const lease = body.indexOf(LEASE_MARK);
     this.leaseAt = lease < 0 || body[lease + LEASE_MARK.length] === 34 ? -1 : lease + LEASE_MARK.length;
