@@ -7,19 +7,24 @@
 import { fieldError } from "../../schema/wire/errors.ts";
 import { NAME_LENGTH_MAX } from "../../schema/wire/limits.ts";
 
-/** Query of a request, decoded. A name that is given twice keeps its first value. */
+/** Query of a request, decoded where it is looked at. A name that is given twice keeps its first value. */
 export class Query {
   readonly #values: ReadonlyMap<string, string> | null;
 
-  /** @throws QueenError `FIELD_INVALID` when a pair is not percent-encoded UTF-8. */
   constructor(url: string) {
     const at = url.indexOf("?");
     this.#values = at === -1 ? null : parseQuery(url, at + 1);
   }
 
-  /** The value as sent; null when absent or empty. */
+  /**
+   * The value.
+   *
+   * @returns Null when absent or empty.
+   * @throws QueenError `FIELD_INVALID` when it is not percent-encoded UTF-8.
+   */
   text(name: string): string | null {
-    return this.#values?.get(name) || null;
+    const value = this.#values?.get(name) || null;
+    return value === null ? null : decode(value.replaceAll("+", " "), name);
   }
 
   /**
@@ -58,20 +63,15 @@ function parseQuery(url: string, start: number): Map<string, string> {
     if (next === -1 || next > end) next = end;
     let equals = url.indexOf("=", at);
     if (equals === -1 || equals > next) equals = next;
-    const name = decodeQuery(url.slice(at, equals), "query");
-    if (name !== "" && !values.has(name)) values.set(name, decodeQuery(url.slice(equals + 1, next), name));
+    const name = url.slice(at, equals);
+    if (!values.has(name)) values.set(name, url.slice(equals + 1, next));
     at = next + 1;
   }
   return values;
 }
 
-function decodeQuery(text: string, name: string): string {
-  const spaced = text.includes("+") ? text.replaceAll("+", " ") : text;
-  return spaced.includes("%") ? decode(spaced, name) : spaced;
-}
-
 /**
- * Decodes a segment of a path.
+ * Decodes percent-encoded text.
  *
  * @param name - Of the parameter, for the message.
  * @throws QueenError `FIELD_INVALID` when it is not percent-encoded UTF-8.

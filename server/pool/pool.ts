@@ -204,11 +204,7 @@ class WorkerPool implements Pool {
   #forward(from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>): void {
     for (const [index, slot] of this.#slots.entries()) {
       if (index === from || !slot.alive) continue;
-      slot.post(
-        message.kind === "pushed"
-          ? { kind: "wake", queueIds: message.queueIds }
-          : { kind: "invalidate", queueNames: message.queueNames },
-      );
+      slot.post(message.kind === "pushed" ? { ...message, kind: "wake" } : { ...message, kind: "invalidate" });
     }
   }
 }

@@ -154,6 +154,8 @@ export class Slot implements Load {
     clearTimeout(this.#restTimer);
     const wasReady = this.state === "ready";
     this.state = "stopped";
+    this.#onStart?.("stopped before it was ready");
+    this.#onStart = null;
     this.flush();
     if (wasReady) {
       await new Promise<void>((resolve) => {

@@ -1,0 +1,109 @@
+/**
+ * Composition root and command line: `queen [serve | migrate]`.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Command } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { type Config, ConfigError, type Flags, loadConfig } from "./config.ts";
+import { addressText, openDatabase, prepareDatabase } from "./database.ts";
+import { createLog, type Log } from "./observe/log.ts";
+import { onStopSignal } from "./runtime.ts";
+import { Server, type ServerFacts } from "./serve.ts";
+
+const { version } = packageJson;
+const isTerminal = process.stdout.isTTY === true;
+
+const program = new Command("queen")
+  .description("A partitioned message queue over HTTP, kept in PostgreSQL.")
+  .version(version)
+  .addHelpText(
+    "after",
+    "\nSettings come from environment variables; without DATABASE_URL or PG_HOST an embedded PostgreSQL is used.",
+  );
+
+program
+  .command("serve", { isDefault: true })
+  .description("start the server (default)")
+  .option("--port <number>", "port to listen on, 0 for a free one (PORT)")
+  .option("--host <address>", "address to listen on (HOST)")
+  .action((flags: Flags) => serve(flags));
+
+program
+  .command("migrate")
+  .description("bring the database to this version's schema, then exit")
+  .action(() => migrate());
+
+await program.parseAsync();
+
+async function serve(flags: Flags): Promise<void> {
+  const config = configOrExit(flags);
+  const log = createLog(config.logLevel, isTerminal);
+  const server = new Server(config, log, version);
+  let signals = 0;
+  onStopSignal((signal) => {
+    signals++;
+    if (signals > 1) process.exit(1);
+    log("info", "stopping", { signal });
+    void server.stop().then(() => {
+      log("info", "stopped");
+      process.exit(0);
+    });
+  });
+  try {
+    const facts = await server.start(() => {
+      log("error", "database_lost", { reason: "the embedded PostgreSQL ended by itself" });
+      void server.stop().then(() => process.exit(1));
+    });
+    if (facts !== null) announce(facts, log);
+  } catch (error) {
+    if (signals > 0) return;
+    await server.stop();
+    fail(error);
+  }
+}
+
+async function migrate(): Promise<void> {
+  const config = configOrExit({});
+  const log = createLog(config.logLevel, isTerminal);
+  try {
+    const { target, embedded } = await openDatabase(config, log);
+    try {
+      const { applied } = await prepareDatabase(target);
+      log("info", "migrated", { applied, database: embedded === null ? addressText(target) : embedded.dataDir });
+    } finally {
+      await embedded?.stop();
+    }
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function configOrExit(flags: Flags): Config {
+  try {
+    return loadConfig(undefined, flags);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) process.stderr.write(`queen: ${problem}\n`);
+    process.exit(1);
+  }
+}
+
+/** One line for programs, or some for a person. */
+function announce(facts: ServerFacts, log: Log): void {
+  if (!isTerminal) {
+    log("info", "listening", { ...facts });
+    return;
+  }
+  const data = facts.dataDir === null ? "" : `, data in ${facts.dataDir}`;
+  process.stdout.write(
+    `\nQueen ${facts.version} is listening on ${facts.url}\n  workers   ${facts.workers}\n` +
+      `  database  ${facts.database}${data}\n  started   in ${(facts.startMs / 1000).toFixed(1)} s\n\nCtrl-C stops it.\n\n`,
+  );
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`queen: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

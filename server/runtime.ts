@@ -1,0 +1,96 @@
+/**
+ * What differs between the runtimes the server runs on, Bun and Deno, and nothing else: listening and signals.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Connection } from "./http/exchange.ts";
+
+/** Answers a request; `connection` belongs to the listener it came from. */
+export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>;
+
+/** A listener. */
+export interface Listener {
+  /** As people type it: an unspecified host is shown as localhost. */
+  readonly url: string;
+  readonly port: number;
+  /**
+   * Stops accepting connections.
+   *
+   * @returns Once every request in flight is answered.
+   */
+  stop(): Promise<void>;
+  /** Closes every connection, answered or not. */
+  close(): Promise<void>;
+}
+
+/**
+ * Seconds of silence after which a connection is closed. The most Bun allows; long polls are exempted one by one.
+ */
+const IDLE_TIMEOUT_S = 255;
+
+interface DenoServer {
+  addr: { hostname: string; port: number };
+  shutdown(): Promise<void>;
+}
+interface DenoNamespace {
+  serve(
+    options: { hostname: string; port: number; onListen: () => void; signal: AbortSignal },
+    handler: (request: Request) => Response | Promise<Response>,
+  ): DenoServer;
+}
+
+/**
+ * Starts listening for HTTP.
+ *
+ * @param port - 0 picks a free one.
+ * @returns The listener, accepting connections.
+ * @throws Error of the system (its `code` is `EADDRINUSE` when the port is taken).
+ */
+export function listen(host: string, port: number, fetch: Fetch): Listener {
+  if ("Deno" in globalThis)
+    return listenDeno((globalThis as unknown as { Deno: DenoNamespace }).Deno, host, port, fetch);
+  return listenBun(host, port, fetch);
+}
+
+function listenBun(host: string, port: number, fetch: Fetch): Listener {
+  // The application bounds bodies itself: it knows how to say so.
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    idleTimeout: IDLE_TIMEOUT_S,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: (request) => fetch(request, connection),
+  });
+  const connection: Connection = { keepOpen: (request) => server.timeout(request, 0) };
+  return {
+    url: urlOf(host, server.port!),
+    port: server.port!,
+    stop: async () => await server.stop(false),
+    close: async () => await server.stop(true),
+  };
+}
+
+function listenDeno(deno: DenoNamespace, host: string, port: number, fetch: Fetch): Listener {
+  const abort = new AbortController();
+  const connection: Connection = { keepOpen: () => {} };
+  const server = deno.serve({ hostname: host, port, onListen: () => {}, signal: abort.signal }, (request) =>
+    fetch(request, connection),
+  );
+  return {
+    url: urlOf(host, server.addr.port),
+    port: server.addr.port,
+    stop: () => server.shutdown(),
+    close: async () => abort.abort(),
+  };
+}
+
+function urlOf(host: string, port: number): string {
+  const shown = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+}
+
+/** Calls back for each SIGINT and SIGTERM, until the process ends. */
+export function onStopSignal(listener: (signal: string) => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => listener(signal));
+}
