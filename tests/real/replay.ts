@@ -8,13 +8,11 @@
  * @module
  */
 
+import { consumeAll, type NumberedFlight } from "./consume.ts";
 import { DelayStatistics } from "./delay-statistics.ts";
 import type { Flight, FlightSource } from "./flight-data.ts";
 import { QueueClient } from "./queue-client.ts";
 import { Witness } from "./witness.ts";
-
-/** A payload: the flight and its place in the replay. */
-type NumberedFlight = Flight & { number: number };
 
 /** How flights are replayed. */
 export interface ReplayOptions {
@@ -44,8 +42,6 @@ export interface ReplayReport {
 }
 
 const PUSH_BATCH = 1000;
-const CONSUMERS_PER_GROUP = 2;
-const POP = { batch: "1000", partitions: "50", wait: "true", timeout: "1000" };
 const BEFORE_ALL_FLIGHTS = "1970-01-01T00:00:00.000Z";
 
 /**
@@ -112,34 +108,6 @@ export async function replayFlights(options: ReplayOptions): Promise<ReplayRepor
     ...computed.differences(expected).map((code) => `statistics of ${code} differ from those of the file`),
   ];
   return { flights: source.total, partitions: partitions.size, statistics: computed, problems };
-}
-
-/** What one group consumes. */
-interface Consumption {
-  client: QueueClient;
-  queue: string;
-  group: string;
-  witness: Witness;
-  onFlight?: (flight: Flight) => void;
-  progress: (count: number) => void;
-}
-
-/** Consumes until as many messages came as are expected, then looks once more: nothing may be left. */
-async function consumeAll({ client, queue, group, witness, onFlight, progress }: Consumption): Promise<void> {
-  const consumer = async () => {
-    while (witness.count < witness.expected) {
-      const messages = await client.pop<NumberedFlight>(queue, { ...POP, consumerGroup: group });
-      for (const { partition, data } of messages) {
-        witness.see(partition, data.number);
-        onFlight?.(data);
-      }
-      if (messages.length > 0) await client.acknowledge(messages, group);
-      progress(witness.count);
-    }
-  };
-  await Promise.all(Array.from({ length: CONSUMERS_PER_GROUP }, consumer));
-  const rest = await client.pop<NumberedFlight>(queue, { batch: "1000", consumerGroup: group });
-  for (const { partition, data } of rest) witness.see(partition, data.number);
 }
 
 /** Cuts flights into batches, one of which begins exactly at `cut`. */
