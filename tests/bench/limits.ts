@@ -99,7 +99,9 @@ async function loop(shape: LimitShape, step: (turn: number) => Promise<void>): P
 function buildBatches(shape: LimitShape): Buffer[] {
   const random = seededRandom(shape.seed);
   return Array.from({ length: 20 }, (_, index) => {
-    const payloads = Array.from({ length: shape.perRow }, () => buildPayload(random, `l${index}`, shape.payloadBytes));
+    const payloads = Array.from({ length: shape.perRow }, (_, item) =>
+      buildPayload(random, `l${index}`, shape.payloadBytes, index * shape.perRow + item),
+    );
     return Buffer.from(`[${payloads.join(",")}]`);
   });
 }

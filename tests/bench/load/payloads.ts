@@ -5,6 +5,11 @@
  * @module
  */
 
+const FIRST_ORDER = 4_100_000;
+const FIRST_PLACED_MS = 1_770_000_000_000;
+/** Orders come in one after another, about this far apart. */
+const BETWEEN_ORDERS_MS = 40;
+
 const FIRST_NAMES =
   "Ada Bela Chidi Dana Emil Farah Goran Hana Ivo Jana Kofi Lena Milos Nadia Oskar Pia Rasmus Sara Tomas Uma Vera Yusuf".split(
     " ",
@@ -51,17 +56,18 @@ export function seededRandom(seed: number): () => number {
  * @param random - Source of random numbers.
  * @param producer - Name of the producer, {@link PRODUCER_CHARS} characters or fewer.
  * @param bytes - Length of the text in bytes; at least 230.
+ * @param index - Place of the message among those of its producer: its order number and time follow from it.
  * @returns JSON text of an object; its `seq` is all zeros, to be overwritten in place.
  * @throws {RangeError} when the fixed part alone is longer than `bytes`.
  */
-export function buildPayload(random: () => number, producer: string, bytes: number): string {
+export function buildPayload(random: () => number, producer: string, bytes: number, index: number): string {
   const pick = (list: string[]) => list[Math.floor(random() * list.length)]!;
-  const placed = new Date(1_770_000_000_000 + Math.floor(random() * 8_640_000_000)).toISOString();
+  const placed = new Date(FIRST_PLACED_MS + Math.floor((index + random()) * BETWEEN_ORDERS_MS)).toISOString();
   // A last digit other than 0 keeps the length of the number however it is written again.
   const amount = `${Math.floor(1 + random() * 900)}.${Math.floor(random() * 10)}${Math.floor(1 + random() * 9)}`;
   const head =
     `{${SEQUENCE_MARK}${"0".repeat(SEQUENCE_DIGITS)}",${PRODUCER_MARK}${producer.padStart(PRODUCER_CHARS, "0")}",` +
-    `"order":${Math.floor(1_000_000 + random() * 8_999_999)},"customer":"${pick(FIRST_NAMES)} ${pick(LAST_NAMES)}",` +
+    `"order":${FIRST_ORDER + index},"customer":"${pick(FIRST_NAMES)} ${pick(LAST_NAMES)}",` +
     `"city":"${pick(CITIES)}","amount":${amount},"currency":"EUR","items":${1 + Math.floor(random() * 9)},` +
     `"state":"${pick(STATES)}","placed":"${placed}","note":"`;
   const room = bytes - head.length - 2;

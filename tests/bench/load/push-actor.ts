@@ -60,6 +60,7 @@ function buildRing(actor: PushActor, stage: Stage): PushRequest[] {
         partitions: groups[index % groups.length]!,
         perRequest: actor.perRequest,
         producer: `${stage.spec.tag}${index.toString(36)}`,
+        firstIndex: index * actor.perRequest,
         payloadBytes: stage.spec.payloadBytes,
         random,
       }),

@@ -42,6 +42,8 @@ export interface PushRequestShape {
   /** At most 8 characters. */
   producer: string;
   payloadBytes: number;
+  /** Place of the first message among all; see {@link buildPayload}. */
+  firstIndex: number;
   random: () => number;
 }
 
@@ -69,7 +71,7 @@ export class PushRequest {
       const variant = (0x8000 | index).toString(16);
       const tail = crypto.getRandomValues(Buffer.alloc(6)).toString("hex");
       const partition = shape.partitions[index % shape.partitions.length]!;
-      const payload = buildPayload(shape.random, shape.producer, shape.payloadBytes);
+      const payload = buildPayload(shape.random, shape.producer, shape.payloadBytes, shape.firstIndex + index);
       items.push(
         `{"queue":"${shape.queue}","partition":"${partition}",${ID_MARK}${"0".repeat(STAMP_CHARS)}-${variant}-${tail}","payload":${payload}}`,
       );
