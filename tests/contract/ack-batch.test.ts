@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type AckItem, type Api, ackOf, leasedAckOf, type Popped, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { type AckItem, ackOf, leasedAckOf, type Popped, payloads } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 describe("POST /api/v1/ack/batch", () => {
   test("answers one result per item, in item order, over several partitions", async () => {

@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, ackOf, leasedAckOf, type Popped, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { ackOf, leasedAckOf, type Popped, payloads } from "../support/api.ts";
 import { uniqueName, uuidV7 } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** A queue with these options and these payloads in partition `p`. */
 async function filled(payloadsToPush: unknown[], options: object = {}): Promise<string> {

@@ -1,12 +1,10 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, type Popped, popPath, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf, type Popped, popPath, query } from "../support/api.ts";
 import { type Answer, fromCbor, toCbor } from "../support/http.ts";
 import { UUID, uniqueName, uuidV7 } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 function expectCbor(answer: Answer, status: number): void {
   expect(answer.status, answer.text).toBe(status);

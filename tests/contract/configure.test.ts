@@ -1,6 +1,6 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
 import { UUID, uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
 const DEFAULTS = {
   leaseTime: 300,
@@ -20,10 +20,7 @@ const DEFAULTS = {
   maxWaitTimeSeconds: 0,
 };
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 describe("POST /api/v1/configure", () => {
   test("creates a queue and answers every option with its default", async () => {

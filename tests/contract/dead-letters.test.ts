@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf, query } from "../support/api.ts";
 import { TIME_MS, UUID, uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Pushes the payloads to a partition and dead-letters each, one after another. @returns their delivered messages. */
 async function deadLetter(queue: string, partition: string, values: unknown[], consumerGroup?: string) {

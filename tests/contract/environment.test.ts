@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,8 @@ import { startServer, type TestServer } from "../support/server.ts";
 const KEYS = ["0123456789abcdef".repeat(4), "fedcba9876543210".repeat(4)] as const;
 const LIMIT = 65_536;
 const SECRET = "swordfish-is-the-secret-";
+
+setDefaultTimeout(60_000);
 
 /** One data folder, served by one server after another. */
 const dataDir = mkdtempSync(join(tmpdir(), "queen-environment-"));

@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf, payloads } from "../support/api.ts";
 import { TIME_MS, uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 const groupPath = (group: string): string => `/api/v1/consumer-groups/${encodeURIComponent(group)}`;
 const onQueue = (group: string, queue: string): string => `${groupPath(group)}/queues/${encodeURIComponent(queue)}`;

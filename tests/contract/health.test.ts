@@ -1,10 +1,7 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 describe("GET /health", () => {
   test("answers 200 and healthy while the database answers", async () => {

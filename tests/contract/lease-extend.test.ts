@@ -1,12 +1,10 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf } from "../support/api.ts";
 import { TIME_MS, uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 import { untilTime } from "../support/wait.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 const extendPath = (leaseId: string): string => `/api/v1/lease/${leaseId}/extend`;
 

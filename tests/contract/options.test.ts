@@ -1,12 +1,10 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, type Popped, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf, type Popped, payloads } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 import { until, untilTime } from "../support/wait.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 async function configured(options: object): Promise<string> {
   const queue = uniqueName("option");

@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, popPath, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { popPath, query } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Each prepares a queue so that a pop at `path` must be empty. */
 const situations: [what: string, prepare: (queue: string) => Promise<string>][] = [

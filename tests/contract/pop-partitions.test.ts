@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, leasedAckOf, type Popped, payloads, popPath, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { leasedAckOf, type Popped, payloads, popPath, query } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** A queue of `count` partitions `p0`, `p1`, ... with `each` messages `<partition>/<n>` in each. */
 async function spread(count: number, each: number, options: object = {}): Promise<string> {

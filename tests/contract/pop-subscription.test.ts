@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, type PopQuery, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { type PopQuery, payloads } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** A queue whose partition `p` holds "old", pushed before anyone subscribed. */
 async function withHistory(): Promise<string> {

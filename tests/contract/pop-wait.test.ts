@@ -1,13 +1,11 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, payloads, popPath, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { payloads, popPath, query } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
 import { openRaw } from "../support/raw.ts";
+import { useSharedServer } from "../support/shared.ts";
 import { until } from "../support/wait.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Round trips to the database behind requests already sent, so that those have been looked at. */
 async function letItPark(): Promise<void> {

@@ -1,12 +1,10 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, payloads, popPath, query, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { payloads, popPath, query } from "../support/api.ts";
 import { TIME_US, UUID, UUID_V7, uniqueName, uuidV7 } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 import { untilTime } from "../support/wait.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 describe("GET /api/v1/pop/queue/:queue", () => {
   test("answers messages with every field of the contract and no other", async () => {

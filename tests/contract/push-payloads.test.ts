@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, popPath, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { popPath } from "../support/api.ts";
 import { uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Payloads as JSON text without spaces. What is popped must hold this very text. */
 const texts: [what: string, json: string][] = [

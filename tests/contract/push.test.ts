@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { payloads } from "../support/api.ts";
 import { UUID, UUID_V7, uniqueName, uuidV7 } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 describe("POST /api/v1/push", () => {
   test("answers 201 with one result per item, in item order", async () => {

@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, ackOf, type Popped, payloads, sharedApi } from "../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { ackOf, type Popped, payloads } from "../support/api.ts";
 import { UUID, UUID_V7, uniqueName } from "../support/names.ts";
+import { useSharedServer } from "../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** A queue with these payloads in partition `p`, and its first messages popped. */
 async function popped(values: unknown[], options: object = {}): Promise<{ queue: string; messages: Popped[] }> {

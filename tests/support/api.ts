@@ -5,8 +5,7 @@
  *
  * @module
  */
-import { type Answer, Http } from "./http.ts";
-import { sharedServer } from "./server.ts";
+import type { Answer, Http } from "./http.ts";
 
 /** One item of a push. */
 export interface PushItem {
@@ -204,11 +203,6 @@ export function leasedAckOf(message: Popped, status = "completed", error?: strin
 /** @returns The payloads, in delivery order. */
 export function payloads(messages: readonly Popped[]): unknown[] {
   return messages.map((message) => message.data);
-}
-
-/** @returns Calls on the server that the run shares. */
-export async function sharedApi(): Promise<Api> {
-  return new Api(new Http((await sharedServer()).url));
 }
 
 function expectOk(answer: Answer): Answer["json"] {

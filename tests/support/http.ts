@@ -44,9 +44,9 @@ export function fromCbor(bytes: Uint8Array): unknown {
 
 /** Client of one server. */
 export class Http {
-  readonly url: string;
+  /** Base address without a trailing slash. */
+  url: string;
 
-  /** @param url - Base address without a trailing slash. */
   constructor(url: string) {
     this.url = url;
   }

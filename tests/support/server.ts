@@ -76,8 +76,10 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
   });
   const log: string[] = [];
   const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const url = await listening(child, log, exited).catch((error: unknown) => {
+  const url = await listening(child, log, exited).catch(async (error: unknown) => {
     child.kill("SIGTERM");
+    await exited;
+    if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     throw error;
   });
   const server: TestServer = {

@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, payloads, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import { payloads } from "../../support/api.ts";
 import { uniqueName } from "../../support/names.ts";
+import { useSharedServer } from "../../support/shared.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Every route with something in its path, `@` standing for it. */
 const paths: [method: string, path: string][] = [

@@ -1,13 +1,10 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
 import type { Answer } from "../../support/http.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { BAD_VALUES, badBodies, withField } from "./cases.ts";
 import { type Prepared, ROUTES, type Route } from "./routes.ts";
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Sends a bad request and holds the refusal against the rules: 4xx, an error text, no effect. */
 async function refused(made: Prepared, raw: string | Uint8Array | undefined, type: string): Promise<Answer> {

@@ -1,16 +1,13 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Api, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
 import { uniqueName } from "../../support/names.ts";
 import { openRaw, type RawRequest } from "../../support/raw.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { ROUTES } from "./routes.ts";
 
 /** Default of `MAX_BODY_SIZE`. */
 const LIMIT = 100 * 1024 * 1024;
 
-let api: Api;
-beforeAll(async () => {
-  api = await sharedApi();
-});
+const api = useSharedServer();
 
 /** Writes chunks of spaces until the server answers or `bytes` are sent; spaces are good JSON so far. */
 async function stream(request: RawRequest, bytes: number): Promise<number> {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Api } from "../../support/api.ts";
-import { type Answer, Http } from "../../support/http.ts";
+import type { Answer, Http } from "../../support/http.ts";
 
 /** What a client makes of an answer before its caller sees it. */
 export type Reading = (answer: Answer) => Answer["json"];
@@ -41,7 +41,7 @@ export class Client {
   readonly #read: Reading;
 
   constructor(api: Api, dialect: Dialect, read: Reading) {
-    this.#http = new Http(api.http.url);
+    this.#http = api.http;
     this.#dialect = dialect;
     this.#read = read;
   }

@@ -1,20 +1,17 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { Client, goReading } from "./client.ts";
 
-let client: Client;
-beforeAll(async () => {
-  client = new Client(
-    await sharedApi(),
-    {
-      headers: { "Content-Type": "application/json", Accept: "application/json", "User-Agent": "Go-http-client/1.1" },
-      emptyBody: "{}",
-      encode: encodeURIComponent,
-    },
-    goReading,
-  );
-});
+const client = new Client(
+  useSharedServer(),
+  {
+    headers: { "Content-Type": "application/json", Accept: "application/json", "User-Agent": "Go-http-client/1.1" },
+    emptyBody: "{}",
+    encode: encodeURIComponent,
+  },
+  goReading,
+);
 
 const push = (queue: string, payload: object, partition = "Default") =>
   client.post("/api/v1/push", { items: [{ queue, partition, payload, transactionId: uuidV7() }] });

@@ -1,17 +1,15 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Popped, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { untilTime } from "../../support/wait.ts";
 import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
 
-let client: Client;
-beforeAll(async () => {
-  client = new Client(
-    await sharedApi(),
-    { headers: { "Content-Type": "application/json" }, emptyBody: "{}", encode: encodeURIComponent },
-    plainReading,
-  );
-});
+const client = new Client(
+  useSharedServer(),
+  { headers: { "Content-Type": "application/json" }, emptyBody: "{}", encode: encodeURIComponent },
+  plainReading,
+);
 
 const create = (queue: string, options: object = {}): Promise<{ configured: boolean; options: object }> =>
   client.post("/api/v1/configure", { queue, namespace: null, task: null, options: { ...NINE_OPTIONS, ...options } });

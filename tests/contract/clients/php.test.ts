@@ -1,21 +1,19 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Popped, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
 
-let client: Client;
-beforeAll(async () => {
-  client = new Client(
-    await sharedApi(),
-    {
-      headers: { "Content-Type": "application/json", "User-Agent": "GuzzleHttp/7" },
-      emptyBody: "[]",
-      // urlencode(): a space becomes a plus sign.
-      encode: (name) => encodeURIComponent(name).replaceAll("%20", "+"),
-    },
-    plainReading,
-  );
-});
+const client = new Client(
+  useSharedServer(),
+  {
+    headers: { "Content-Type": "application/json", "User-Agent": "GuzzleHttp/7" },
+    emptyBody: "[]",
+    // urlencode(): a space becomes a plus sign.
+    encode: (name) => encodeURIComponent(name).replaceAll("%20", "+"),
+  },
+  plainReading,
+);
 
 const push = (queue: string, payloads: unknown[]) =>
   client.post("/api/v1/push", {

@@ -1,21 +1,19 @@
-import { beforeAll, describe, expect, test } from "bun:test";
-import { type Popped, sharedApi } from "../../support/api.ts";
+import { describe, expect, test } from "bun:test";
+import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
+import { useSharedServer } from "../../support/shared.ts";
 import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
 
-let client: Client;
-beforeAll(async () => {
-  client = new Client(
-    await sharedApi(),
-    // httpx drops an empty dict: no body, but the header stays. Names are quoted, `/` is not.
-    {
-      headers: { "Content-Type": "application/json", "User-Agent": "python-httpx/0.27" },
-      emptyBody: undefined,
-      encode: (name) => encodeURIComponent(name).replaceAll("%2F", "/"),
-    },
-    plainReading,
-  );
-});
+const client = new Client(
+  useSharedServer(),
+  // httpx drops an empty dict: no body, but the header stays. Names are quoted, `/` is not.
+  {
+    headers: { "Content-Type": "application/json", "User-Agent": "python-httpx/0.27" },
+    emptyBody: undefined,
+    encode: (name) => encodeURIComponent(name).replaceAll("%2F", "/"),
+  },
+  plainReading,
+);
 
 const push = (queue: string, payloads: unknown[], partition = "Default") =>
   client.post("/api/v1/push", {
