@@ -35,8 +35,9 @@ export interface ClusterOptions {
 export async function ensureCluster(options: ClusterOptions): Promise<boolean> {
   await removeDrafts(options.dataDir);
   if (await statOrNull(options.cluster)) {
-    await checkVersion(options);
+    // Owner first: the version in another user's folder cannot be read.
     await checkOwner(options);
+    await checkVersion(options);
     return false;
   }
   const draft = join(options.dataDir, DRAFT_PREFIX + crypto.randomUUID());

@@ -71,6 +71,8 @@ const LEFTOVER_WAIT_MS = 10_000;
  * @throws {@link EmbeddedError} with one sentence for a person; nothing is left running or locked then.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  // First, so that a build without PostgreSQL leaves no empty folder behind.
+  const native = await findNative();
   const wanted = resolve(options.dataDir);
   const account = await chooseAccount([join(wanted, "postgres"), wanted]);
   const dataDir = await openDataDir(wanted);
@@ -80,7 +82,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     await openWay(dataDir, account);
     await refuseForeign(dataDir);
     owner = acquireOwner(dataDir, account);
-    const native = await findNative();
     const binaries = await prepareBinaries({ native, copyDir: join(dataDir, "programs"), account });
     const cluster = join(dataDir, "postgres");
     const setup: ClusterOptions = { dataDir, cluster, binaries, account, log: options.log };
@@ -168,7 +169,7 @@ const WHY: Record<string, string> = {
   EROFS: "the disk is read-only",
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
-  ENOTDIR: "it, or a part of its path, is a file",
+  ENOTDIR: "a file is in the way",
   EEXIST: "a file is in the way",
   ENOENT: "it cannot be made there",
 };
