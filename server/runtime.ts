@@ -77,11 +77,18 @@ function listenDeno(deno: DenoNamespace, host: string, port: number, fetch: Fetc
   const server = deno.serve({ hostname: host, port, onListen: () => {}, signal: abort.signal }, (request) =>
     fetch(request, connection),
   );
+  let open = true;
   return {
     url: urlOf(host, server.addr.port),
     port: server.addr.port,
-    stop: () => server.shutdown(),
-    close: async () => abort.abort(),
+    stop: async () => {
+      await server.shutdown();
+      open = false;
+    },
+    // Deno throws when a server that is shut down already is aborted.
+    close: async () => {
+      if (open) abort.abort();
+    },
   };
 }
 

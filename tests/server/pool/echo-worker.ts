@@ -1,0 +1,119 @@
+/**
+ * A worker that speaks the protocol and has no database: it answers what it was asked, or misbehaves when told to.
+ *
+ * A pop of queue `news` answers what the worker was told beside requests, `big` answers `batch` bytes, `parked` the sum of
+ * all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers 503.
+ *
+ * @module
+ */
+import type { RouterMessage, WorkerMessage, WorkerRequest, WorkerResponse } from "../../../workers/protocol.ts";
+import { PARKED_SLOTS } from "../../../workers/protocol.ts";
+
+declare const self: {
+  onmessage: (event: MessageEvent<RouterMessage>) => void;
+  postMessage(message: WorkerMessage, transfers?: ArrayBuffer[]): void;
+};
+
+let index = -1;
+let counters: Int32Array<ArrayBufferLike> = new Int32Array(0);
+let responses: WorkerResponse[] = [];
+let transfers: ArrayBuffer[] = [];
+const parked = new Map<number, ReturnType<typeof setTimeout>>();
+const news: unknown[] = [];
+
+function answer(id: number, status: number, body: string | ArrayBuffer | null, retryAfterS?: number): void {
+  if (responses.length === 0) setImmediate(post);
+  responses.push({
+    id,
+    status,
+    format: body === null ? null : "json",
+    body,
+    ...(retryAfterS !== undefined && { retryAfterS }),
+  });
+  if (body instanceof ArrayBuffer) transfers.push(body);
+}
+
+function post(): void {
+  self.postMessage({ kind: "responses", responses }, transfers);
+  responses = [];
+  transfers = [];
+}
+
+/** Parks a pop as the engine does: counted in this worker's own region, answered empty when its time is up. */
+function park(id: number, timeoutMs: number): void {
+  const slot = index * PARKED_SLOTS;
+  Atomics.add(counters, slot, 1);
+  parked.set(
+    id,
+    setTimeout(() => unpark(id, true), timeoutMs),
+  );
+}
+
+function unpark(id: number, answered: boolean): void {
+  if (!parked.has(id)) return;
+  clearTimeout(parked.get(id));
+  parked.delete(id);
+  Atomics.sub(counters, index * PARKED_SLOTS, 1);
+  if (answered) answer(id, 204, null);
+}
+
+function pop(request: Extract<WorkerRequest, { operation: "pop" }>, batchPosition: number): void {
+  const { id } = request;
+  const { queue, wait, timeoutMs, batch } = request.params;
+  if (queue === "news") answer(id, 200, JSON.stringify(news));
+  else if (queue === "parked") answer(id, 200, JSON.stringify(counters.reduce((sum, count) => sum + count, 0)));
+  else if (queue === "big") answer(id, 200, new Uint8Array(batch).fill(97).buffer);
+  else if (wait) park(id, timeoutMs);
+  else echo(request, batchPosition);
+}
+
+function echo(request: WorkerRequest, batchPosition: number): void {
+  const { operation, params, bodyFormat, answerFormat, body } = request;
+  const shown = body instanceof ArrayBuffer ? { bytes: body.byteLength } : body;
+  answer(
+    request.id,
+    200,
+    JSON.stringify({ worker: index, operation, params, bodyFormat, answerFormat, body: shown, batchPosition }),
+  );
+}
+
+function handle(request: WorkerRequest, batchPosition: number): void {
+  const text = typeof request.body === "string" ? request.body : "";
+  if (text.includes("DIE")) throw new Error("Told to die");
+  if (text.includes("STALL")) return;
+  if (text.includes("PUSHED")) self.postMessage({ kind: "pushed", queueIds: [7], partitionIds: [8] });
+  if (text.includes("CHANGED")) self.postMessage({ kind: "changed", queueNames: ["q"] });
+  if (text.includes("LOG")) self.postMessage({ kind: "log", level: "warn", event: "told_to_log", fields: { a: 1 } });
+  if (text.includes("REFUSE")) answer(request.id, 503, '{"error":"Server is busy, try again"}', 2);
+  else if (request.operation === "health") answer(request.id, 200, '{"database":"connected"}');
+  else if (request.operation === "pop") pop(request, batchPosition);
+  else echo(request, batchPosition);
+}
+
+self.onmessage = ({ data: message }) => {
+  switch (message.kind) {
+    case "start":
+      index = message.settings.index;
+      counters = new Int32Array(message.parked);
+      if (message.settings.instanceId === "never-starts")
+        self.postMessage({ kind: "failed", index, reason: "Told not to start" });
+      else self.postMessage({ kind: "ready", index });
+      return;
+    case "requests":
+      for (const [position, request] of message.requests.entries()) handle(request, position);
+      return;
+    case "cancel":
+      for (const id of message.ids) unpark(id, false);
+      news.push({ kind: "cancel", count: message.ids.length });
+      return;
+    case "wake":
+    case "invalidate":
+      news.push(message);
+      return;
+    case "stop":
+      for (const id of [...parked.keys()]) unpark(id, true);
+      setImmediate(() => self.postMessage({ kind: "stopped", index }));
+      return;
+  }
+  message satisfies never;
+};
