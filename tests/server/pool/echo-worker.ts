@@ -1,8 +1,8 @@
 /**
  * A worker that speaks the protocol and has no database: it answers what it was asked, or misbehaves when told to.
  *
- * A pop of queue `news` answers what the worker was told beside requests, `big` answers `batch` bytes, `parked` the sum of
- * all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers 503.
+ * A pop of queue `news` answers what the worker was told beside requests, `big` as many bytes as
+ * `subscriptionFrom` says, `parked` the sum of all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers 503.
  *
  * @module
  */
@@ -59,12 +59,20 @@ function unpark(id: number, answered: boolean): void {
 
 function pop(request: Extract<WorkerRequest, { operation: "pop" }>, batchPosition: number): void {
   const { id } = request;
-  const { queue, wait, timeoutMs, batch } = request.params;
+  const { queue, wait, timeoutMs, subscriptionFrom } = request.params;
   if (queue === "news") answer(id, 200, JSON.stringify(news));
   else if (queue === "parked") answer(id, 200, JSON.stringify(counters.reduce((sum, count) => sum + count, 0)));
-  else if (queue === "big") answer(id, 200, new Uint8Array(batch).fill(97).buffer);
+  else if (queue === "big") answer(id, 200, countedBytes(Number(subscriptionFrom)));
   else if (wait) park(id, timeoutMs);
   else echo(request, batchPosition);
+}
+
+/** Bytes that show when one is missing or out of place. */
+function countedBytes(length: number): ArrayBuffer {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < Math.min(length, 251); at++) bytes[at] = at;
+  for (let filled = 251; filled < length; filled *= 2) bytes.copyWithin(filled, 0, filled);
+  return bytes.buffer;
 }
 
 function echo(request: WorkerRequest, batchPosition: number): void {
