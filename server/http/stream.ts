@@ -11,7 +11,8 @@ import { setImmediate } from "node:timers";
 
 /** A body of this many bytes or more is streamed. */
 export const STREAM_BYTES_MIN = 256 * 1024;
-const PIECE_BYTES = 128 * 1024;
+// Ten fast readers of 3 MB took 2.2 GB/s in pieces of this size, 1.6 GB/s in pieces of 128 KiB, 1.9 GB/s unpieced.
+const PIECE_BYTES = 512 * 1024;
 /** About 1 ms of copying into sockets. */
 const TURN_BYTES_MAX = 4 * 1024 * 1024;
 
