@@ -1,7 +1,7 @@
 /**
  * What travels between the router (main thread) and a worker: one typed union per direction.
  *
- * Messages are posted in arrays, one array per turn of the event loop and per peer. A request or response body is a
+ * Requests and responses of one turn of the event loop travel in one message per peer. A request or response body is a
  * string when it is small text, and a transferred `ArrayBuffer` otherwise: the sender must not touch it afterwards.
  *
  * Life of a worker: the router posts one `start`; the worker answers `ready` once it holds database connections (or
@@ -167,16 +167,20 @@ export type RouterMessage =
       kind: "start";
       settings: WorkerSettings;
       /**
-       * `Int32Array` of {@link PARKED_SLOTS} counters shared by all workers of the instance: how many pops are parked on
-       * queues that hash to the slot. A worker that pushed to a queue whose slot is 0 has nobody to wake.
+       * Counters shared by all workers of the instance: one region of {@link PARKED_SLOTS} 32-bit integers a worker, which
+       * it alone writes, saying how many of its pops are parked on queues that hash to the slot. A worker that pushed to a
+       * queue which no other worker waits for has nobody to tell. The router zeroes the region of a worker it replaces.
        */
       parked: SharedArrayBuffer;
     }
   | { kind: "requests"; requests: WorkerRequest[] }
   /** The clients of these requests went away: no lease may be taken for them any more. No answer is wanted. */
   | { kind: "cancel"; ids: number[] }
-  /** Messages may be waiting in these queues: parked pops look again. */
-  | { kind: "wake"; queueIds: number[] }
+  /**
+   * Messages may be waiting in these queues: parked pops look again. `partitionIds` narrows it down for pops of one
+   * partition (ids are unique over all queues); null means any.
+   */
+  | { kind: "wake"; queueIds: number[]; partitionIds: number[] | null }
   /** What is cached about these queues is out of date. An empty list means: everything. */
   | { kind: "invalidate"; queueNames: string[] }
   /** Finish what is in flight, answer parked pops as if their time ran out, close connections, answer `stopped`. */
@@ -189,7 +193,7 @@ export type WorkerMessage =
   | { kind: "failed"; index: number; reason: string }
   | { kind: "responses"; responses: WorkerResponse[] }
   /** To be forwarded to the other workers as `wake`. */
-  | { kind: "pushed"; queueIds: number[] }
+  | { kind: "pushed"; queueIds: number[]; partitionIds: number[] | null }
   /** To be forwarded to the other workers as `invalidate`. */
   | { kind: "changed"; queueNames: string[] }
   /** One line for the log of the process: level, event name, and plain fields. */

@@ -19,8 +19,8 @@ export interface EngineContext {
   segments: SegmentCache;
   /** Tells this worker and all others to forget what they know of a queue. Call it after the commit. */
   queueChanged(name: string): void;
-  /** Tells parked pops of this worker, the other workers and other instances to look at these queues again. */
-  queuesReady(queueIds: Iterable<number>): void;
+  /** Tells parked pops of this worker, the other workers and other instances to look at these queues again; narrowed to partitions when given. */
+  queuesReady(queueIds: Iterable<number>, partitionIds?: readonly number[]): void;
   log(level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>): void;
   send(message: WorkerMessage): void;
 }

@@ -129,21 +129,33 @@ export async function leaseExpired(
 /**
  * When each of several groups may next have something to deliver.
  *
- * @remarks One index probe a pair, on cursors_ready.
+ * @remarks One index probe a pair, on cursors_ready, or on cursors_pkey for a pair that names its partition.
  * @returns A row a pair that has any undrained cursor: `pair` is its 0-based position, `wait_ms` milliseconds from now, 0
  * or less when something is ready.
  */
 export function cursorNextReady(
   sql: Sql,
-  pairs: readonly { queueId: number; groupId: number }[],
+  pairs: readonly { queueId: number; groupId: number; partitionId: number | null }[],
 ): Promise<{ pair: number; wait_ms: number }[]> {
   return sql<{ pair: number; wait_ms: number }[]>`
-    select (u.ord - 1)::integer as pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8 as wait_ms
-    from unnest(${arrayOf(pairs.map((p) => p.queueId))}::integer[], ${arrayOf(pairs.map((p) => p.groupId))}::integer[])
-      with ordinality u(queue_id, group_id, ord)
+    with waited as (
+      select (u.ord - 1)::integer as pair, u.queue_id, u.group_id, u.partition_id
+      from unnest(
+        ${arrayOf(pairs.map((p) => p.queueId))}::integer[], ${arrayOf(pairs.map((p) => p.groupId))}::integer[],
+        ${arrayOf(pairs.map((p) => p.partitionId))}::bigint[]
+      ) with ordinality u(queue_id, group_id, partition_id, ord)
+    )
+    select w.pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8 as wait_ms
+    from waited w
     cross join lateral (
       select c.ready_at from queen.cursors c
-      where c.queue_id = u.queue_id and c.group_id = u.group_id and c.ready_at < 'infinity'
+      where c.queue_id = w.queue_id and c.group_id = w.group_id and c.ready_at < 'infinity'
       order by c.ready_at limit 1
-    ) c`;
+    ) c
+    where w.partition_id is null
+    union all
+    select w.pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8
+    from waited w
+    join queen.cursors c on c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = w.group_id
+    where w.partition_id is not null and c.ready_at < 'infinity'`;
 }

@@ -1,0 +1,70 @@
+/**
+ * The answer of a push (wire contract, section 6.2).
+ *
+ * @module
+ */
+
+/** What became of one item. */
+export type PushOutcome =
+  | { status: "queued"; messageId: string; partitionId: string }
+  | { status: "duplicate"; messageId: string }
+  | { status: "failed"; error: string };
+
+/** One item and what became of it. */
+export interface PushResult {
+  queue: string;
+  transactionId: string;
+  traceId: string | null;
+  outcome: PushOutcome;
+}
+
+/** One element of the answer as a value, for CBOR and for transactions. */
+export function pushResultValue(result: PushResult, index: number): Record<string, unknown> {
+  const { queue, transactionId, traceId, outcome } = result;
+  switch (outcome.status) {
+    case "queued":
+      return {
+        index,
+        status: "queued",
+        transaction_id: transactionId,
+        message_id: outcome.messageId,
+        partition_id: outcome.partitionId,
+        trace_id: traceId,
+        queueName: queue,
+      };
+    case "duplicate":
+      return {
+        index,
+        status: "duplicate",
+        transaction_id: transactionId,
+        message_id: outcome.messageId,
+        queueName: queue,
+      };
+    case "failed":
+      return { index, status: "failed", transaction_id: transactionId, error: outcome.error, queueName: queue };
+  }
+}
+
+/** The answer as JSON text, one element an item, in order. */
+export function renderPushAnswer(results: readonly PushResult[]): string {
+  let text = "[";
+  let queue: string | null = null;
+  let queueText = "";
+  for (let index = 0; index < results.length; index += 1) {
+    const result = results[index]!;
+    if (result.queue !== queue) {
+      queue = result.queue;
+      queueText = JSON.stringify(queue);
+    }
+    if (index > 0) text += ",";
+    const { outcome } = result;
+    if (outcome.status === "queued") {
+      text += `{"index":${index},"status":"queued","transaction_id":${JSON.stringify(result.transactionId)},"message_id":"${
+        outcome.messageId
+      }","partition_id":"${outcome.partitionId}","trace_id":${
+        result.traceId === null ? "null" : `"${result.traceId}"`
+      },"queueName":${queueText}}`;
+    } else text += JSON.stringify(pushResultValue(result, index));
+  }
+  return `${text}]`;
+}

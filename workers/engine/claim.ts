@@ -1,0 +1,210 @@
+/**
+ * Claiming: pops of one queue and group that arrive together claim their partitions in one statement.
+ *
+ * @module
+ */
+
+import { newLeaseId, partitionUuid } from "../../schema/wire/ids.ts";
+import type { PopAnswer, PopPiece } from "../../schema/wire/pop-answer.ts";
+import { type ClaimRow, cursorAcknowledge, cursorClaim } from "../storage/cursors.ts";
+import { withConflictRetry } from "../storage/failures.ts";
+import { parseMultirange } from "../storage/literals.ts";
+import { Batcher } from "./batcher.ts";
+import type { EngineContext } from "./context.ts";
+import { type LeaseBook, LeasePart } from "./lease-book.ts";
+import { readSegments } from "./read.ts";
+import type { Segment } from "./segment-cache.ts";
+
+/** What pops must agree in to be claimed for by one statement. */
+export interface ClaimKey {
+  queueId: number;
+  queueName: string;
+  groupId: number;
+  groupName: string;
+  partitionId: number | null;
+  autoAck: boolean;
+}
+
+/** One pop's wish. */
+interface ClaimWish {
+  batch: number;
+  partitions: number;
+  /** The client went away: nothing is claimed for it, and what was is given back. */
+  cancelled(): boolean;
+  resolve(answer: PopAnswer | null): void;
+  reject(error: unknown): void;
+}
+
+const SLOTS_MAX = 1_000;
+const FLIGHTS_MAX = 2;
+
+/** Claims for one worker. */
+export class Claimer {
+  readonly #context: EngineContext;
+  readonly #leases: LeaseBook;
+  readonly #batchers = new Map<string, Batcher<ClaimWish>>();
+
+  constructor(context: EngineContext, leases: LeaseBook) {
+    this.#context = context;
+    this.#leases = leases;
+  }
+
+  /**
+   * Claims for one pop.
+   *
+   * @returns Null when nothing can be delivered now, or the pop was cancelled.
+   * @throws The driver's error.
+   */
+  claim(key: ClaimKey, wish: Pick<ClaimWish, "batch" | "partitions" | "cancelled">): Promise<PopAnswer | null> {
+    const name = `${key.queueId} ${key.groupId} ${key.partitionId} ${key.autoAck}`;
+    let batcher = this.#batchers.get(name);
+    if (!batcher) {
+      batcher = new Batcher<ClaimWish>({
+        flightsMax: FLIGHTS_MAX,
+        // A claim of many messages leaves the next one nothing to wait for but decoding.
+        extraFlightWeightMin: 1_000,
+        flightWeightMax: 200_000,
+        weigh: (item) => item.batch,
+        bondsOf: () => [],
+        bondsShare: true,
+        fly: (wishes) => this.#fly(key, wishes),
+      });
+      this.#batchers.set(name, batcher);
+    }
+    return new Promise((resolve, reject) => batcher.add({ ...wish, resolve, reject }));
+  }
+
+  async #fly(key: ClaimKey, all: ClaimWish[]): Promise<void> {
+    const wishes = all.filter((wish) => !wish.cancelled());
+    for (const wish of all) if (wish.cancelled()) wish.resolve(null);
+    try {
+      if (wishes.length > 0) await this.#claimFor(key, wishes);
+    } catch (error) {
+      for (const wish of wishes) wish.reject(error);
+    }
+    const name = `${key.queueId} ${key.groupId} ${key.partitionId} ${key.autoAck}`;
+    if (this.#batchers.get(name)?.waitingCount === 0) this.#batchers.delete(name);
+  }
+
+  async #claimFor(key: ClaimKey, wishes: readonly ClaimWish[]): Promise<void> {
+    const { database, settings } = this.#context;
+    const leaseIds = wishes.map(() => (key.autoAck ? "" : newLeaseId(key.queueId, key.groupId, settings.index)));
+    const slots = wishes.flatMap((wish, pop) =>
+      Array.from({ length: key.partitionId === null ? Math.min(wish.partitions, SLOTS_MAX) : 1 }, () => ({
+        pop,
+        batch: wish.batch,
+        leaseId: leaseIds[pop] === "" ? null : leaseIds[pop]!,
+      })),
+    );
+    const rows = await withConflictRetry(() => cursorClaim(database.pop, { ...key, slots }));
+    if (rows.length === 0) {
+      for (const wish of wishes) wish.resolve(null);
+      return;
+    }
+    let segments: Segment[][];
+    try {
+      segments = await readSegments(
+        this.#context,
+        database.pop,
+        key.queueId,
+        rows.map((row) => ({ partitionId: row.partition_id, from: row.first_offset, to: row.end_offset })),
+      );
+    } catch (error) {
+      // Nobody will get these: let others try at once.
+      if (!key.autoAck) await this.#giveBack(key, rows, leaseIds).catch(() => {});
+      throw error;
+    }
+    this.#deliver(key, wishes, rows, segments, leaseIds);
+  }
+
+  #deliver(
+    key: ClaimKey,
+    wishes: readonly ClaimWish[],
+    rows: readonly ClaimRow[],
+    segments: readonly Segment[][],
+    leaseIds: readonly string[],
+  ): void {
+    const orphaned: ClaimRow[] = [];
+    for (let pop = 0; pop < wishes.length; pop += 1) {
+      const pieces: PopPiece[] = [];
+      let claimed = 0;
+      for (let at = 0; at < rows.length; at += 1) {
+        const row = rows[at]!;
+        if (row.pop !== pop) continue;
+        if (wishes[pop]!.cancelled()) {
+          orphaned.push(row);
+          continue;
+        }
+        claimed += 1;
+        pieces.push(...piecesOf(key.queueId, row, segments[at]!));
+        if (!key.autoAck) {
+          this.#leases.add(
+            { leaseId: leaseIds[pop]!, queueId: key.queueId, partitionId: row.partition_id, groupId: key.groupId },
+            new LeasePart(segments[at]!, row.first_offset, row.end_offset),
+          );
+        }
+      }
+      const empty = pieces.length === 0;
+      wishes[pop]!.resolve(
+        empty
+          ? null
+          : {
+              queue: key.queueName,
+              group: key.groupName,
+              leaseId: leaseIds[pop]!,
+              partitionsClaimed: claimed,
+              pieces,
+            },
+      );
+    }
+    if (orphaned.length > 0 && !key.autoAck) this.#giveBack(key, orphaned, leaseIds).catch(() => {});
+  }
+
+  /** Releases leases that nobody will use. */
+  async #giveBack(key: ClaimKey, rows: readonly ClaimRow[], leaseIds: readonly string[]): Promise<void> {
+    const entries = rows.map((row) => ({
+      queueId: key.queueId,
+      partitionId: row.partition_id,
+      groupId: key.groupId,
+      leaseId: leaseIds[row.pop]!,
+      done: [],
+      releaseOffset: row.first_offset,
+      failed: [],
+    }));
+    entries.sort((a, b) => a.partitionId - b.partitionId);
+    await withConflictRetry(() => cursorAcknowledge(this.#context.database.ack, entries));
+    this.#context.queuesReady([key.queueId]);
+  }
+}
+
+/** The messages of one claimed partition, less those resolved before. */
+function piecesOf(queueId: number, row: ClaimRow, segments: readonly Segment[]): PopPiece[] {
+  const skip = parseMultirange(row.skip);
+  const partitionId = partitionUuid(queueId, row.partition_id);
+  const pieces: PopPiece[] = [];
+  for (const segment of segments) {
+    const { firstOffset, messageCount, body, cbor, createdAt } = segment;
+    let from = Math.max(row.first_offset, firstOffset);
+    const end = Math.min(row.end_offset, firstOffset + messageCount);
+    const add = (to: number) => {
+      if (to <= from) return;
+      pieces.push({
+        body,
+        cbor,
+        messageCount,
+        from: from - firstOffset,
+        to: to - firstOffset,
+        createdAt,
+        partition: row.partition_name,
+        partitionId,
+      });
+    };
+    for (let at = 0; at < skip.length && skip[at]! < end; at += 2) {
+      if (skip[at + 1]! <= from) continue;
+      add(skip[at]!);
+      from = Math.max(from, skip[at + 1]!);
+    }
+    add(end);
+  }
+  return pieces;
+}

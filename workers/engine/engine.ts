@@ -1,0 +1,142 @@
+/**
+ * The engine of one worker: puts the verbs together with what they share.
+ *
+ * @module
+ */
+
+import { KeyRing } from "../../schema/wire/segment.ts";
+import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
+import { type Database, openDatabase, openPool } from "../storage/database.ts";
+import { Acker } from "./ack.ts";
+import { Catalog } from "./catalog.ts";
+import type { EngineContext } from "./context.ts";
+import { type Jobs, startJobs } from "./jobs.ts";
+import { LeaseBook } from "./lease-book.ts";
+import { Peers } from "./peers.ts";
+import { Popper } from "./pop.ts";
+import { Pusher } from "./push.ts";
+import { SegmentCache } from "./segment-cache.ts";
+
+/** See the module comment. */
+export interface Engine {
+  context: EngineContext;
+  pusher: Pusher;
+  popper: Popper;
+  acker: Acker;
+  /** Parked pops look at these queues again. */
+  wake(queueIds: number[], partitionIds: number[] | null): void;
+  /** Forgets what is known of these queues; of all when the list is empty. */
+  invalidate(queueNames: string[]): void;
+  /** Answers parked pops, finishes what is under way, ends jobs and connections. */
+  stop(): Promise<void>;
+}
+
+/** Connections that worker 0 needs besides its lanes: listening, and sending while it listens. */
+const PEER_CONNECTIONS = 2;
+
+/**
+ * Opens an engine.
+ *
+ * @param send - Posts to the router.
+ * @throws The driver's error when the database does not answer; nothing is left open.
+ */
+export async function openEngine(
+  settings: WorkerSettings,
+  parked: SharedArrayBuffer,
+  send: (message: WorkerMessage) => void,
+): Promise<Engine> {
+  const leads = settings.index === 0;
+  const name = `queen ${settings.instanceId} ${settings.index}`.slice(0, 55);
+  const lanes = Math.max(4, settings.connectionsMax - (leads ? PEER_CONNECTIONS : 0));
+  const database = openDatabase(settings.database, lanes, name);
+  try {
+    await database.look`select 1`;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const log: EngineContext["log"] = (level, event, fields) => send({ kind: "log", level, event, fields });
+  let peers: Peers | null = null;
+  const catalog = new Catalog(database);
+  const context: EngineContext = {
+    settings,
+    database,
+    catalog,
+    ring: new KeyRing(settings.encryptionKeys),
+    segments: new SegmentCache(settings.segmentCacheBytesMax),
+    log,
+    send,
+    queueChanged(queue) {
+      catalog.invalidate([queue]);
+      popper.queueChanged([queue]);
+      send({ kind: "changed", queueNames: [queue] });
+      peers?.announceChanged(queue);
+    },
+    queuesReady(queueIds, partitionIds) {
+      const ids = [...queueIds];
+      popper.waiters.wake(ids, partitionIds ?? null);
+      const elsewhere = ids.filter((id) => popper.waiters.waitedForElsewhere(id));
+      if (elsewhere.length > 0) {
+        send({ kind: "pushed", queueIds: elsewhere, partitionIds: partitionIds ? [...partitionIds] : null });
+      }
+      peers?.announceReady(ids);
+    },
+  };
+  const leases = new LeaseBook();
+  const popper = new Popper(context, leases, parked);
+  const pusher = new Pusher(context);
+  const acker = new Acker(context, leases);
+  let jobs: Jobs | null = null;
+  if (leads) {
+    peers = openPeers(context, popper, send);
+    await peers.start();
+    jobs = startJobs(context);
+  }
+  return {
+    context,
+    pusher,
+    popper,
+    acker,
+    wake(queueIds, partitionIds) {
+      popper.waiters.wake(queueIds, partitionIds);
+      peers?.announceReady(queueIds);
+    },
+    invalidate(queueNames) {
+      catalog.invalidate(queueNames);
+      popper.queueChanged(queueNames);
+      for (const queue of queueNames) peers?.announceChanged(queue);
+    },
+    async stop() {
+      popper.stop();
+      await jobs?.stop();
+      await Promise.all([pusher.drained(), acker.drained()]);
+      await peers?.stop();
+      await closeAll(database, peerPools.get(context));
+    },
+  };
+}
+
+const peerPools = new WeakMap<EngineContext, ReturnType<typeof openPool>>();
+
+function openPeers(context: EngineContext, popper: Popper, send: (message: WorkerMessage) => void): Peers {
+  const pool = openPool(context.settings.database, 1, `queen ${context.settings.instanceId} peers`.slice(0, 60));
+  peerPools.set(context, pool);
+  return new Peers(pool, {
+    changed(names) {
+      context.catalog.invalidate(names);
+      popper.queueChanged(names);
+      send({ kind: "changed", queueNames: names });
+    },
+    ready(queueIds) {
+      if (queueIds === null) return popper.waiters.wakeAll();
+      popper.waiters.wake(queueIds, null);
+      send({ kind: "pushed", queueIds, partitionIds: null });
+    },
+    present: (present) => popper.waiters.enterAll(present),
+    trouble: (error) => context.log("warn", "peers.trouble", { error: String(error) }),
+  });
+}
+
+async function closeAll(database: Database, pool: ReturnType<typeof openPool> | undefined): Promise<void> {
+  await Promise.all([database.close(), pool?.end({ timeout: 5 })]);
+}

@@ -1,0 +1,49 @@
+/**
+ * Extend: a lease lasts longer.
+ *
+ * @module
+ */
+
+import type { DecodedBody } from "../../schema/wire/body.ts";
+import { fieldError } from "../../schema/wire/errors.ts";
+import { isRecord } from "../../schema/wire/fields.ts";
+import { parseLeaseId } from "../../schema/wire/ids.ts";
+import { leaseExpired, leaseExtend } from "../storage/cursors.ts";
+import { withConflictRetry } from "../storage/failures.ts";
+import { type Answer, type EngineContext, ok } from "./context.ts";
+
+const SECONDS_DEFAULT = 60;
+const SECONDS_MAX = 30 * 24 * 3600;
+
+function readSeconds(body: DecodedBody): number {
+  const value = isRecord(body.value) ? body.value.seconds : undefined;
+  if (value === undefined || value === null) return SECONDS_DEFAULT;
+  const seconds = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof seconds !== "number" || !Number.isInteger(seconds) || seconds < 0 || seconds > SECONDS_MAX) {
+    throw fieldError(`seconds must be an integer from 0 to ${SECONDS_MAX}`);
+  }
+  return seconds;
+}
+
+/**
+ * Extends a lease on every partition it holds.
+ *
+ * @param body - `{"seconds": int}`, 60 when absent; an absent body and `[]` count as `{}`.
+ * @returns One object (ruling 7): `expiresAt` and `newExpiresAt` are the earliest of the new deadlines.
+ * @throws {@link QueenError} `FIELD_INVALID` naming `seconds`.
+ */
+export async function extend(context: EngineContext, leaseId: string, body: DecodedBody): Promise<Answer> {
+  const seconds = readSeconds(body);
+  const answer = (error: string | null, expiresAt: string | null): Answer =>
+    ok({ index: 0, leaseId, success: error === null, error, expiresAt, newExpiresAt: expiresAt });
+  const ref = parseLeaseId(leaseId);
+  if (!ref) return answer("Lease not found", null);
+  const held = { ...ref, leaseId: leaseId.toLowerCase() };
+  const rows = await withConflictRetry(() => leaseExtend(context.database.ack, { ...held, seconds }));
+  if (rows.length === 0) {
+    const expired = await leaseExpired(context.database.ack, held);
+    return answer(expired ? "Lease already expired" : "Lease not found", null);
+  }
+  const earliest = rows.map((row) => row.lease_expires_at).sort()[0]!;
+  return answer(null, `${earliest.slice(0, 23)}Z`);
+}

@@ -1,0 +1,164 @@
+/**
+ * Other instances on the same database: what changed and what was pushed here reaches them within a second, as NOTIFY
+ * messages gathered for {@link GATHER_MS}; while no other instance shows itself, nothing is sent but a sign of life.
+ *
+ * Runs in worker 0 alone.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import type postgres from "postgres";
+import { notificationListen, notificationSend } from "../storage/notifications.ts";
+
+const GATHER_MS = 200;
+const HELLO_MS = 5_000;
+const PEER_GONE_MS = 3 * HELLO_MS;
+/** NOTIFY takes at most 8,000 bytes. */
+const NAMES_LENGTH_MAX = 6_000;
+const IDS_MAX = 500;
+
+/** What travels. `from` is the sender; `changed` are queue names, `ready` queue ids. */
+interface PeerMessage {
+  from: string;
+  hello?: true;
+  changed?: string[];
+  ready?: number[];
+}
+
+/** What arriving messages set off. */
+export interface PeerEvents {
+  /** An empty list means: anything may have changed. */
+  changed(names: string[]): void;
+  /** Null means: any queue may have messages. */
+  ready(queueIds: number[] | null): void;
+  /** Whether there are other instances. */
+  present(present: boolean): void;
+  trouble(error: unknown): void;
+}
+
+/** See the module comment. */
+export class Peers {
+  readonly #sql: postgres.Sql;
+  readonly #events: PeerEvents;
+  readonly #id = randomUUID();
+  readonly #seen = new Map<string, number>();
+  readonly #changed = new Set<string>();
+  readonly #ready = new Set<number>();
+  #gather: ReturnType<typeof setTimeout> | null = null;
+  #hello: ReturnType<typeof setInterval> | null = null;
+  #unlisten: (() => Promise<void>) | null = null;
+
+  /** @param sql - A pool of its own; listening takes one connection of it for good. */
+  constructor(sql: postgres.Sql, events: PeerEvents) {
+    this.#sql = sql;
+    this.#events = events;
+  }
+
+  /** Begins to listen. Failures are reported and mended in the background. */
+  async start(): Promise<void> {
+    this.#hello = setInterval(() => this.#beat(), HELLO_MS);
+    try {
+      this.#unlisten = await notificationListen(
+        this.#sql,
+        (text) => this.#take(text),
+        () => {
+          this.#events.changed([]);
+          this.#events.ready(null);
+          this.#send([{ from: this.#id, hello: true }]);
+        },
+      );
+    } catch (error) {
+      this.#events.trouble(error);
+    }
+  }
+
+  /** Tells the others to forget what they know of a queue. */
+  announceChanged(name: string): void {
+    this.#changed.add(name);
+    this.#arm();
+  }
+
+  /** Tells the others that queues may have something for their parked pops. */
+  announceReady(queueIds: Iterable<number>): void {
+    if (this.#seen.size === 0) return;
+    for (const id of queueIds) this.#ready.add(id);
+    this.#arm();
+  }
+
+  /** Stops; what was gathered is still sent. */
+  async stop(): Promise<void> {
+    if (this.#hello) clearInterval(this.#hello);
+    if (this.#gather) clearTimeout(this.#gather);
+    await this.#flush();
+    await this.#unlisten?.().catch(() => {});
+  }
+
+  #arm(): void {
+    this.#gather ??= setTimeout(() => {
+      this.#gather = null;
+      this.#flush();
+    }, GATHER_MS);
+  }
+
+  #beat(): void {
+    const now = Date.now();
+    for (const [peer, at] of this.#seen) if (now - at > PEER_GONE_MS) this.#seen.delete(peer);
+    this.#events.present(this.#seen.size > 0);
+    this.#send([{ from: this.#id, hello: true }]);
+  }
+
+  async #flush(): Promise<void> {
+    const messages: PeerMessage[] = [];
+    let names: string[] = [];
+    let length = 0;
+    for (const name of this.#changed) {
+      const cost = Buffer.byteLength(JSON.stringify(name)) + 1;
+      if (length + cost > NAMES_LENGTH_MAX) {
+        messages.push({ from: this.#id, changed: names });
+        names = [];
+        length = 0;
+      }
+      names.push(name);
+      length += cost;
+    }
+    if (names.length > 0) messages.push({ from: this.#id, changed: names });
+    const ids = [...this.#ready];
+    for (let at = 0; at < ids.length; at += IDS_MAX) {
+      messages.push({ from: this.#id, ready: ids.slice(at, at + IDS_MAX) });
+    }
+    this.#changed.clear();
+    this.#ready.clear();
+    await this.#send(messages);
+  }
+
+  async #send(messages: readonly PeerMessage[]): Promise<void> {
+    try {
+      await notificationSend(
+        this.#sql,
+        messages.map((message) => JSON.stringify(message)),
+      );
+    } catch (error) {
+      this.#events.trouble(error);
+    }
+  }
+
+  #take(text: string): void {
+    let message: PeerMessage;
+    try {
+      message = JSON.parse(text) as PeerMessage;
+    } catch {
+      return;
+    }
+    if (typeof message.from !== "string" || message.from === this.#id) return;
+    const known = this.#seen.has(message.from);
+    this.#seen.set(message.from, Date.now());
+    if (!known) {
+      this.#events.present(true);
+      // Whoever just came learns of us at once.
+      this.#send([{ from: this.#id, hello: true }]);
+    }
+    if (Array.isArray(message.changed) && message.changed.length > 0) this.#events.changed(message.changed);
+    if (Array.isArray(message.ready) && message.ready.length > 0) this.#events.ready(message.ready);
+  }
+}

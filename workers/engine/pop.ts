@@ -1,0 +1,217 @@
+/**
+ * Pop: find the queue and the group, claim, and wait for more when asked to.
+ *
+ * A pop that may wait first tries without telling anybody; when that finds nothing it enters the table of parked pops,
+ * tries once more (what was committed before is found, what comes after wakes it), and parks.
+ *
+ * Trouble with the database never reaches the client of a pop: consumers of published clients end at an error. A pop that
+ * may wait tries again until its deadline; then, or at once when it may not wait, the answer is empty.
+ *
+ * @module
+ */
+
+import { QUEUE_MODE_GROUP } from "../../schema/wire/limits.ts";
+import type { PopAnswer } from "../../schema/wire/pop-answer.ts";
+import type { PopParams } from "../protocol.ts";
+import { cursorNextReady } from "../storage/cursors.ts";
+import { isAway } from "../storage/failures.ts";
+import { queueCandidates, type Subscription } from "../storage/queues.ts";
+import { Claimer } from "./claim.ts";
+import type { EngineContext } from "./context.ts";
+import type { LeaseBook } from "./lease-book.ts";
+import { PARTITION_UNKNOWN, Waiters } from "./waiters.ts";
+
+const AWAY_PAUSE_MS = 300;
+/** How often a pop whose queue does not exist yet looks for it, unless told that it was made. */
+const UNKNOWN_PAUSE_MS = 1_000;
+
+/** A pop under way. */
+export interface PopCall {
+  cancelled: boolean;
+  /** Ends the waiting early. */
+  stop: (() => void) | null;
+}
+
+/** One queue to claim from. */
+interface Source {
+  queueId: number;
+  queueName: string;
+  groupId: number;
+  /** Null: any; {@link PARTITION_UNKNOWN} until somebody pushes to it. */
+  partitionId: number | null;
+  /** False when the store just said that the group has nothing there. */
+  promising: boolean;
+}
+
+/** Where the subscription parameters say that a group's consumption starts. */
+export function subscriptionOf(params: PopParams): Subscription {
+  const { group, subscriptionMode, subscriptionFrom } = params;
+  if (group === QUEUE_MODE_GROUP) return { mode: "all", from: null };
+  if (subscriptionFrom !== "" && subscriptionFrom !== "now") {
+    const at = Date.parse(subscriptionFrom);
+    if (!Number.isNaN(at)) return { mode: "timestamp", from: new Date(at).toISOString() };
+  }
+  const fresh = subscriptionFrom === "now" || subscriptionMode === "new" || subscriptionMode === "new-only";
+  return { mode: fresh ? "new" : "all", from: null };
+}
+
+/** Pops for one worker. */
+export class Popper {
+  readonly #context: EngineContext;
+  readonly #claimer: Claimer;
+  readonly waiters: Waiters;
+  #stopping = false;
+  /** Pops asleep until a queue of this name is made. */
+  readonly #unknown = new Map<string, Set<() => void>>();
+
+  constructor(context: EngineContext, leases: LeaseBook, parked: SharedArrayBuffer) {
+    this.#context = context;
+    this.#claimer = new Claimer(context, leases);
+    const { index, popPollMs } = context.settings;
+    this.waiters = new Waiters(parked, index, popPollMs.max, (pairs) => cursorNextReady(context.database.look, pairs));
+  }
+
+  /** Answers all parked pops as if their time had run out, and parks no more. */
+  stop(): void {
+    this.#stopping = true;
+    this.queueChanged([]);
+    this.waiters.wakeAll();
+    this.waiters.stop();
+  }
+
+  /**
+   * Pops.
+   *
+   * @param call - Set `cancelled` and call `stop` when the client goes away: no lease is taken for it from then on.
+   * @returns Null when there is nothing (in time).
+   */
+  async pop(params: PopParams, call: PopCall): Promise<PopAnswer | null> {
+    const deadline = Date.now() + (params.wait ? params.timeoutMs : 0);
+    const over = () => call.cancelled || this.#stopping || Date.now() >= deadline;
+    let entered: readonly number[] = [];
+    try {
+      for (;;) {
+        const since = this.waiters.sequence(entered);
+        const { sources, answer, pause } = await this.#attempt(params, call);
+        if (answer || over()) return answer;
+        if (pause > 0 || sources.length === 0) {
+          await this.#sleep(Math.min(pause || UNKNOWN_PAUSE_MS, deadline - Date.now()), call, params.queue ?? "");
+          continue;
+        }
+        const queueIds = sources.map((source) => source.queueId);
+        if (entered.join() !== queueIds.join()) {
+          this.waiters.leave(entered);
+          this.waiters.enter(queueIds);
+          entered = queueIds;
+          continue;
+        }
+        const { done, stop } = this.waiters.park(
+          {
+            queueIds,
+            groupIds: sources.map((source) => source.groupId),
+            partitionId: sources[0]!.partitionId,
+          },
+          // Queues that match a namespace or task may come and go.
+          params.queue === undefined ? Math.min(deadline, Date.now() + 1_000) : deadline,
+          since,
+        );
+        call.stop = stop;
+        await done;
+        call.stop = null;
+        if (over() && (call.cancelled || this.#stopping)) return null;
+      }
+    } finally {
+      this.waiters.leave(entered);
+    }
+  }
+
+  /** Wakes pops that wait for these queues to be made; all of them when the list is empty. */
+  queueChanged(names: readonly string[]): void {
+    const sets = names.length === 0 ? [...this.#unknown.values()] : names.map((name) => this.#unknown.get(name));
+    for (const wakes of sets) for (const wake of [...(wakes ?? [])]) wake();
+  }
+
+  /** Sleeps until the time is over, the call is stopped, or the queue changes. */
+  async #sleep(ms: number, call: PopCall, queue: string): Promise<void> {
+    const wakes = this.#unknown.get(queue) ?? new Set();
+    this.#unknown.set(queue, wakes);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => call.stop?.(), Math.max(0, ms));
+      const wake = () => {
+        clearTimeout(timer);
+        call.stop = null;
+        wakes.delete(wake);
+        resolve();
+      };
+      call.stop = wake;
+      wakes.add(wake);
+    });
+    if (wakes.size === 0) this.#unknown.delete(queue);
+  }
+
+  /** One try. `pause` is how long to wait before the next one when waking is no help. */
+  async #attempt(
+    params: PopParams,
+    call: PopCall,
+  ): Promise<{ sources: Source[]; answer: PopAnswer | null; pause: number }> {
+    let sources: Source[] = [];
+    try {
+      sources = await this.#sources(params);
+      for (const source of sources) {
+        if (!source.promising) continue;
+        const answer = await this.#claimer.claim(
+          {
+            queueId: source.queueId,
+            queueName: source.queueName,
+            groupId: source.groupId,
+            groupName: params.group,
+            partitionId: source.partitionId,
+            autoAck: params.autoAck,
+          },
+          { batch: params.batch, partitions: params.partitions, cancelled: () => call.cancelled },
+        );
+        if (answer) {
+          this.waiters.pass(source.queueId, source.groupId);
+          return { sources, answer, pause: 0 };
+        }
+      }
+      return { sources, answer: null, pause: 0 };
+    } catch (error) {
+      if (!isAway(error)) this.#context.log("error", "pop.failed", { error: String(error) });
+      return { sources, answer: null, pause: AWAY_PAUSE_MS };
+    }
+  }
+
+  async #sources(params: PopParams): Promise<Source[]> {
+    if (params.queue !== undefined) {
+      const source = await this.#source(params.queue, params, true);
+      return source ? [source] : [];
+    }
+    const candidates = await queueCandidates(this.#context.database.look, {
+      namespace: params.namespace ?? null,
+      task: params.task ?? null,
+      group: params.group,
+    });
+    const sources: Source[] = [];
+    for (const { name, registered, ready_ms } of candidates) {
+      const source = await this.#source(name, params, !registered || (ready_ms !== null && ready_ms >= 0));
+      if (source) sources.push(source);
+    }
+    return sources;
+  }
+
+  async #source(name: string, params: PopParams, promising: boolean): Promise<Source | null> {
+    const { catalog } = this.#context;
+    const queue = await catalog.queue(name);
+    if (!queue) return null;
+    const source = { queueId: queue.id, queueName: queue.name, promising };
+    if (params.partition === undefined) {
+      const groupId = await catalog.ensureGroup(queue, params.group, subscriptionOf(params), null);
+      return groupId === null ? null : { ...source, groupId, partitionId: null };
+    }
+    const partition = await catalog.partition(queue, params.partition);
+    if (!partition) return { ...source, groupId: 0, partitionId: PARTITION_UNKNOWN, promising: false };
+    const groupId = await catalog.ensureGroup(queue, params.group, subscriptionOf(params), partition.id);
+    return groupId === null ? null : { ...source, groupId, partitionId: partition.id };
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * A worker of the pool: decodes requests, calls the engine's verb, encodes answers.
+ *
+ * States: waiting for `start` → opening → serving → stopping → stopped. What arrives while opening is kept; after `stop`
+ * nothing new is expected, parked pops are answered, and `stopped` is the last message.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { readAckBatchRequest, readAckRequest } from "../schema/wire/ack-request.ts";
+import { type DecodedBody, decodeBody, NO_BODY } from "../schema/wire/body.ts";
+import { encodeCbor } from "../schema/wire/cbor.ts";
+import { QueenError } from "../schema/wire/errors.ts";
+import type { BodyFormat } from "../schema/wire/format.ts";
+import { renderJson, toPlain } from "../schema/wire/json-render.ts";
+import { renderPop } from "../schema/wire/pop-answer.ts";
+import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
+import { readPushRequest } from "../schema/wire/push-request.ts";
+import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
+import { configure } from "./engine/configure.ts";
+import type { Answer } from "./engine/context.ts";
+import { deadLetterList } from "./engine/dead-letters.ts";
+import { type Engine, openEngine } from "./engine/engine.ts";
+import { extend } from "./engine/extend.ts";
+import { groupDelete, groupQueueDelete, groupSeek, groupSubscriptionUpdate, partitionSeek } from "./engine/groups.ts";
+import { health } from "./engine/health.ts";
+import { messageDelete, messageGet, messageMoveToDeadLetter, messageRetry } from "./engine/messages.ts";
+import type { PopCall } from "./engine/pop.ts";
+import { queueClear, queueDelete } from "./engine/queue-admin.ts";
+import { traceCreate, traceList, traceListByName, traceNameList } from "./engine/traces.ts";
+import { transact } from "./engine/transact.ts";
+import {
+  type RouterMessage,
+  TEXT_BODY_BYTES_MAX,
+  type WorkerMessage,
+  type WorkerRequest,
+  type WorkerResponse,
+} from "./protocol.ts";
+import { isAway } from "./storage/failures.ts";
+
+declare const self: {
+  onmessage: ((event: MessageEvent<RouterMessage>) => void) | null;
+  postMessage(message: WorkerMessage, transfer?: Transferable[]): void;
+};
+
+/** Answer of a verb, already encoded or still a value. */
+type Encoded = Pick<WorkerResponse, "status" | "format" | "body">;
+
+let engine: Engine | null = null;
+let opening: Promise<void> = Promise.resolve();
+const pops = new Map<number, PopCall>();
+let underWay = 0;
+let whenIdle: (() => void) | null = null;
+
+let responses: WorkerResponse[] = [];
+let transfer: Transferable[] = [];
+let posting = false;
+
+function send(message: WorkerMessage): void {
+  self.postMessage(message);
+}
+
+/** Answers of one turn of the event loop travel together. */
+function respond(id: number, answer: Encoded & { retryAfterS?: number }): void {
+  responses.push({ id, ...answer });
+  if (answer.body instanceof ArrayBuffer) transfer.push(answer.body);
+  if (posting) return;
+  posting = true;
+  setImmediate(flush);
+}
+
+function flush(): void {
+  posting = false;
+  if (responses.length > 0) self.postMessage({ kind: "responses", responses }, transfer);
+  responses = [];
+  transfer = [];
+}
+
+/** Long text leaves as bytes, so that the router need not encode it. */
+function textBody(text: string): string | ArrayBuffer {
+  if (text.length <= TEXT_BODY_BYTES_MAX) return text;
+  const bytes = Buffer.from(text, "utf8");
+  return ownBuffer(bytes);
+}
+
+function ownBuffer(bytes: Buffer): ArrayBuffer {
+  if (bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength) return bytes.buffer as ArrayBuffer;
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+}
+
+function encode(answer: Answer, format: BodyFormat): Encoded {
+  if (answer.value === null) return { status: answer.status, format: null, body: null };
+  const body = format === "json" ? textBody(renderJson(answer.value)) : ownBuffer(encodeCbor(toPlain(answer.value)));
+  return { status: answer.status, format, body };
+}
+
+async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
+  const items = readPushRequest(bodyOf(request));
+  const cbor = request.bodyFormat === "cbor";
+  const results = items.length === 0 ? [] : await engine.pusher.push(items, cbor, request.params.producerSub);
+  if (request.answerFormat === "json")
+    return { status: 201, format: "json", body: textBody(renderPushAnswer(results)) };
+  return encode({ status: 201, value: results.map(pushResultValue) }, "cbor");
+}
+
+async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }): Promise<Encoded> {
+  const call: PopCall = { cancelled: false, stop: null };
+  pops.set(request.id, call);
+  try {
+    const answer = await engine.popper.pop(request.params, call);
+    if (!answer) return { status: 204, format: null, body: null };
+    return { status: 200, format: request.answerFormat, body: renderPop(answer, request.answerFormat) };
+  } finally {
+    pops.delete(request.id);
+  }
+}
+
+function bodyOf(request: WorkerRequest): DecodedBody {
+  return decodeBody(request.body, request.bodyFormat);
+}
+
+/** The body where every field of it is optional. */
+function optionalBodyOf(request: WorkerRequest): DecodedBody {
+  const empty = request.body === null || (typeof request.body === "string" && request.body === "");
+  return empty ? NO_BODY : bodyOf(request);
+}
+
+/** The one place where operations meet verbs. */
+async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded> {
+  const { context } = engine;
+  const encoded = async (answer: Promise<Answer>) => encode(await answer, request.answerFormat);
+  switch (request.operation) {
+    case "push":
+      return await push(engine, request);
+    case "pop":
+      return await pop(engine, request);
+    case "ack": {
+      const results = await engine.acker.ack([readAckRequest(bodyOf(request))], true);
+      return encode({ status: 200, value: results }, request.answerFormat);
+    }
+    case "ackBatch": {
+      const items = readAckBatchRequest(bodyOf(request));
+      const results = items.length === 0 ? [] : await engine.acker.ack(items, false);
+      return encode({ status: 200, value: results }, request.answerFormat);
+    }
+    case "transaction": {
+      const operations = readTransactionRequest(bodyOf(request));
+      return await encoded(transact(context, engine, operations, request.bodyFormat === "cbor"));
+    }
+    case "leaseExtend":
+      return await encoded(extend(context, request.params.leaseId, optionalBodyOf(request)));
+    case "configure":
+      return await encoded(configure(context, request.params, bodyOf(request)));
+    case "queueDelete":
+      return await encoded(queueDelete(context, request.params));
+    case "queueClear":
+      return await encoded(queueClear(context, request.params));
+    case "deadLetterList":
+      return await encoded(deadLetterList(context, request.params));
+    case "messageGet":
+      return await encoded(messageGet(context, request.params));
+    case "messageDelete":
+      return await encoded(messageDelete(context, request.params));
+    case "messageRetry":
+      return await encoded(messageRetry(context, request.params));
+    case "messageMoveToDeadLetter":
+      return await encoded(messageMoveToDeadLetter(context, request.params));
+    case "groupDelete":
+      return await encoded(groupDelete(context, request.params));
+    case "groupQueueDelete":
+      return await encoded(groupQueueDelete(context, request.params));
+    case "groupSubscriptionUpdate":
+      return await encoded(groupSubscriptionUpdate(context, request.params, bodyOf(request)));
+    case "groupSeek":
+      return await encoded(groupSeek(context, request.params, bodyOf(request)));
+    case "partitionSeek":
+      return await encoded(partitionSeek(context, request.params));
+    case "traceCreate":
+      return await encoded(traceCreate(context, request.params, bodyOf(request)));
+    case "traceList":
+      return await encoded(traceList(context, request.params));
+    case "traceListByName":
+      return await encoded(traceListByName(context, request.params));
+    case "traceNameList":
+      return await encoded(traceNameList(context, request.params));
+    case "health":
+      return await encoded(health(context));
+    default: {
+      const never: never = request;
+      throw new Error(`Unknown operation ${JSON.stringify(never)}`);
+    }
+  }
+}
+
+function failure(error: unknown, request: WorkerRequest): Encoded & { retryAfterS?: number } {
+  const known =
+    error instanceof QueenError
+      ? error
+      : isAway(error)
+        ? new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error })
+        : new QueenError("INTERNAL", {}, { cause: error });
+  if (known.status >= 500) {
+    const cause = known.cause ?? known;
+    const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    send({
+      kind: "log",
+      level: "error",
+      event: "request.failed",
+      fields: { operation: request.operation, error: detail },
+    });
+  }
+  const answer = encode({ status: known.status, value: { error: known.message } }, request.answerFormat);
+  return known.status === 503 ? { ...answer, retryAfterS: 1 } : answer;
+}
+
+async function handle(request: WorkerRequest): Promise<void> {
+  underWay += 1;
+  try {
+    await opening;
+    respond(request.id, await carryOut(engine!, request));
+  } catch (error) {
+    respond(request.id, failure(error, request));
+  } finally {
+    underWay -= 1;
+    if (underWay === 0) whenIdle?.();
+  }
+}
+
+function cancel(id: number): void {
+  const call = pops.get(id);
+  if (!call) return;
+  call.cancelled = true;
+  call.stop?.();
+}
+
+async function start(message: Extract<RouterMessage, { kind: "start" }>): Promise<void> {
+  const { settings, parked } = message;
+  try {
+    engine = await openEngine(settings, parked, send);
+    send({ kind: "ready", index: settings.index });
+  } catch (error) {
+    send({ kind: "failed", index: settings.index, reason: String(error) });
+    throw error;
+  }
+}
+
+async function stop(): Promise<void> {
+  const index = engine?.context.settings.index ?? 0;
+  engine?.popper.stop();
+  if (underWay > 0) await new Promise<void>((resolve) => (whenIdle = resolve));
+  flush();
+  await engine?.stop();
+  send({ kind: "stopped", index });
+}
+
+function receive(message: RouterMessage): void {
+  switch (message.kind) {
+    case "start":
+      opening = start(message);
+      // Requests that wait for it get the failure; nobody else needs to.
+      opening.catch(() => {});
+      break;
+    case "requests":
+      for (const request of message.requests) handle(request);
+      break;
+    case "cancel":
+      for (const id of message.ids) cancel(id);
+      break;
+    case "wake":
+      engine?.wake(message.queueIds, message.partitionIds);
+      break;
+    case "invalidate":
+      engine?.invalidate(message.queueNames);
+      break;
+    case "stop":
+      stop();
+      break;
+    default: {
+      const never: never = message;
+      throw new Error(`Unknown message ${JSON.stringify(never)}`);
+    }
+  }
+}
+
+self.onmessage = (event) => receive(event.data);
