@@ -24,10 +24,10 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/**
- * Seconds of silence after which a connection is closed. The most Bun allows; long polls are exempted one by one.
- */
+/** Seconds of silence after which a connection is closed: the most Bun allows. */
 const IDLE_TIMEOUT_S = 255;
+/** Longer silences need an exemption, which leaves the connection without any limit: Bun has no way to take it back. */
+const SILENCE_MS_MAX = 225_000;
 
 interface DenoServer {
   addr: { hostname: string; port: number };
@@ -62,7 +62,11 @@ function listenBun(host: string, port: number, fetch: Fetch): Listener {
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: (request) => fetch(request, connection),
   });
-  const connection: Connection = { keepOpen: (request) => server.timeout(request, 0) };
+  const connection: Connection = {
+    keepOpen: (request, silenceMs) => {
+      if (silenceMs > SILENCE_MS_MAX) server.timeout(request, 0);
+    },
+  };
   return {
     url: urlOf(host, server.port!),
     port: server.port!,

@@ -23,8 +23,8 @@ export interface Services {
 
 /** What the listener lends to a request. Absent when a test calls the application directly. */
 export interface Connection {
-  /** Keeps the connection of a request open for as long as the request takes, however long nothing is sent. */
-  readonly keepOpen: (request: Request) => void;
+  /** Keeps the connection of a request open although nothing will be sent for so many milliseconds. */
+  readonly keepOpen: (request: Request, silenceMs: number) => void;
 }
 
 const CBOR = "application/cbor";
@@ -131,7 +131,7 @@ export class Exchange {
       );
       return emptyResponse();
     }
-    if (params.wait) this.#connection?.keepOpen(this.request);
+    if (params.wait) this.#connection?.keepOpen(this.request, params.timeoutMs);
     const response = await this.#send("pop", params, "json", null, this.request.signal);
     // Nobody would read, nor cancel, the body.
     return this.request.signal.aborted ? emptyResponse() : response;

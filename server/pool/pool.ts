@@ -133,7 +133,7 @@ class WorkerPool implements Pool {
     const failure = failures.find((reason) => reason !== null);
     if (failure === undefined) return;
     await this.stop(0);
-    throw new Error(failure ?? undefined);
+    throw new Error(`A worker could not start: ${failure}`);
   }
 
   send(request: WorkerRequest, signal?: AbortSignal): Promise<Answer> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { until } from "../../support/wait.ts";
 import { type EchoServer, startEcho } from "./echo-server.ts";
 
 let server: EchoServer;
@@ -197,4 +198,14 @@ test("GET /health has the contract's shape", async () => {
     queen: { worker_id: 0, status: "active" },
   });
   expect(answer.json.workers).toHaveLength(2);
+});
+
+test("a client that leaves its long poll has it cancelled in the worker", async () => {
+  const parked = async () => (await server.http.get("/api/v1/pop/queue/parked")).json;
+  const client = new AbortController();
+  const poll = server.http.call("GET", "/api/v1/pop/queue/q?wait=true&timeout=60000", { signal: client.signal });
+  await until(async () => (await parked()) === 1);
+  client.abort();
+  expect(poll).rejects.toThrow();
+  await until(async () => (await parked()) === 0);
 });
