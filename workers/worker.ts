@@ -13,7 +13,7 @@ import { type DecodedBody, decodeBody, NO_BODY } from "../schema/wire/body.ts";
 import { encodeCbor } from "../schema/wire/cbor.ts";
 import { QueenError } from "../schema/wire/errors.ts";
 import type { BodyFormat } from "../schema/wire/format.ts";
-import { renderJson, toPlain } from "../schema/wire/json-render.ts";
+import { renderJson, withoutRawJson } from "../schema/wire/json-render.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
 import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
 import { readPushRequest } from "../schema/wire/push-request.ts";
@@ -91,7 +91,8 @@ function ownBuffer(bytes: Buffer): ArrayBuffer {
 
 function encode(answer: Answer, format: BodyFormat): Encoded {
   if (answer.value === null) return { status: answer.status, format: null, body: null };
-  const body = format === "json" ? textBody(renderJson(answer.value)) : ownBuffer(encodeCbor(toPlain(answer.value)));
+  const body =
+    format === "json" ? textBody(renderJson(answer.value)) : ownBuffer(encodeCbor(withoutRawJson(answer.value)));
   return { status: answer.status, format, body };
 }
 

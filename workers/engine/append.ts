@@ -103,7 +103,11 @@ function dropRemembered(
 ): { places: Place[]; seenHead: number; seenEpoch: number } {
   const known = recent.covering(recentKey(partition), idRange(places).min);
   if (!known) return { places, seenHead: -1, seenEpoch: 0 };
-  const newest = known.runs.reduce((max, run) => (run.max > max ? run.max : max), "");
+  const newest =
+    known.runs
+      .map((run) => run.max)
+      .sort()
+      .at(-1) ?? "";
   const left = places.filter((place) => {
     const id = place.unit.transactionIds[place.index]!;
     if (id > newest || place.unit.otherKeys?.[place.index]) return true;

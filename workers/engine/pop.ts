@@ -10,6 +10,7 @@
  * @module
  */
 
+import { parseInstant } from "../../schema/wire/instant.ts";
 import { QUEUE_MODE_GROUP } from "../../schema/wire/limits.ts";
 import type { PopAnswer } from "../../schema/wire/pop-answer.ts";
 import type { PopParams } from "../protocol.ts";
@@ -48,8 +49,8 @@ export function subscriptionOf(params: PopParams): Subscription {
   const { group, subscriptionMode, subscriptionFrom } = params;
   if (group === QUEUE_MODE_GROUP) return { mode: "all", from: null };
   if (subscriptionFrom !== "" && subscriptionFrom !== "now") {
-    const at = Date.parse(subscriptionFrom);
-    if (!Number.isNaN(at)) return { mode: "timestamp", from: new Date(at).toISOString() };
+    const from = parseInstant(subscriptionFrom);
+    if (from !== null) return { mode: "timestamp", from };
   }
   const fresh = subscriptionFrom === "now" || subscriptionMode === "new" || subscriptionMode === "new-only";
   return { mode: fresh ? "new" : "all", from: null };

@@ -199,8 +199,11 @@ export class Waiters {
 
   #due(pair: WaitedFor, waitMs: number): void {
     const wake = () => this.wake([pair.queueId], pair.partitionId === null ? [] : [pair.partitionId]);
-    if (waitMs <= 0) return wake();
     if (waitMs > this.#intervalMs) return;
+    if (waitMs <= 0) {
+      wake();
+      return;
+    }
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       wake();
