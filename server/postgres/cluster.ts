@@ -1,5 +1,6 @@
 import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Account, handOver, makeFolders, statOrNull } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 import { EmbeddedError } from "./errors.ts";
@@ -11,6 +12,8 @@ export const CLUSTER_USER = "queen";
 export const CLUSTER_DATABASE = "queen";
 
 const DRAFT_PREFIX = "postgres.new-";
+const DRAFT_REMOVALS_MAX = 40;
+const DRAFT_REMOVAL_PAUSE_MS = 25;
 
 /** A cluster: where it is, who runs it, with what. */
 export interface ClusterOptions {
@@ -103,11 +106,18 @@ async function checkOwner({ cluster, account }: ClusterOptions): Promise<void> {
   );
 }
 
+/** An initdb that outlived its server may still write there for a moment: it fails once its files are gone. */
 async function removeDrafts(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(DRAFT_PREFIX)) continue;
-    // An initdb that outlived its server may still write there: whatever stays is removed next time.
-    await rm(join(dataDir, name), { recursive: true, force: true }).catch(() => {});
+    for (let attempt = 0; attempt < DRAFT_REMOVALS_MAX; attempt++) {
+      const removed = await rm(join(dataDir, name), { recursive: true, force: true }).then(
+        () => true,
+        () => false,
+      );
+      if (removed) break;
+      await sleep(DRAFT_REMOVAL_PAUSE_MS);
+    }
   }
 }
 

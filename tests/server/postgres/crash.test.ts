@@ -101,6 +101,25 @@ describe("after kill -9 of the server", () => {
   });
 });
 
+test("on Deno too: start, stop by the watchdog after kill -9, start", async () => {
+  const deno = join(import.meta.dir, "../../../node_modules/.bin/deno");
+  const program = [deno, "run", "-A", join(import.meta.dir, "launch.ts")];
+  const server = await launch(dataDir, { program });
+  await query(
+    server.started.target,
+    "drop table if exists kept; create table kept (n int); insert into kept values (42)",
+  );
+  await expect(startEmbedded({ dataDir, log: () => {}, connectionsMax: 5 })).rejects.toMatchObject({
+    code: "DATA_DIR_IN_USE",
+  });
+  await server.kill();
+  await untilGone(server.started.pid);
+  const again = await launch(dataDir, { program });
+  expect(await query(again.started.target, "select n from kept")).toEqual([{ n: 42 }]);
+  await again.stop();
+  await expectRow();
+});
+
 test("after kill -9 of the postmaster alone, the server learns of it and can start anew", async () => {
   const options = { dataDir, log: () => {}, connectionsMax: 5 };
   const first = await startEmbedded(options);

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { startEmbedded } from "../../../server/postgres/embedded.ts";
 import {
+  canSwitch,
   cleanUp,
   isAlive,
+  isInstallOpen,
   isLinux,
   isRoot,
   launch,
@@ -31,7 +33,11 @@ describe("startEmbedded()", () => {
     await query(first.started.target, "create table kept (n int); insert into kept values (42)");
     expect((await first.stop()).exit).toEqual({ code: 0, signal: null });
     expect(isAlive(first.started.pid)).toBe(false);
-    expect(readdirSync(dataDir).sort()).toEqual(["owner.lock", "postgres"]);
+    expect(
+      readdirSync(dataDir)
+        .filter((name) => name !== "programs")
+        .sort(),
+    ).toEqual(["owner.lock", "postgres"]);
 
     const second = await launch(dataDir);
     expect(second.started.firstStart).toBe(false);
@@ -92,7 +98,9 @@ describe("startEmbedded()", () => {
   });
 
   test("works in a folder with an odd name, and in one too deep for a socket", async () => {
-    const odd = await launch(join(temporaryFolder(), `it's "odd", über $x;y`));
+    // initdb cannot be run from a path with quotes or dollars: programs that had to be copied into the folder rule them out.
+    const name = isInstallOpen ? `it's "odd", über $x;y` : "it's odd, über x;y";
+    const odd = await launch(join(temporaryFolder(), name));
     expect(await query(odd.started.target, "select 1 as n")).toEqual([{ n: 1 }]);
     await odd.stop();
 
@@ -140,13 +148,16 @@ describe.skipIf(!isLinux || !isRoot)("startEmbedded() as root and as others", ()
     await server.stop();
   });
 
-  test("as an ordinary user, PostgreSQL runs as that user; root continues as that user, and hands nothing away", async () => {
-    const dataDir = join(temporaryFolder(ORDINARY), "data");
-    for (const uid of [ORDINARY, undefined, ORDINARY]) {
-      const server = await launch(dataDir, { uid });
-      expect(userOf(server.started.pid)).toBe(ORDINARY);
-      expect(await query(server.started.target, "select 1 as n")).toEqual([{ n: 1 }]);
-      await server.stop();
-    }
-  });
+  test.skipIf(!canSwitch)(
+    "as an ordinary user, PostgreSQL runs as that user; root continues as that user, and hands nothing away",
+    async () => {
+      const dataDir = join(temporaryFolder(ORDINARY), "data");
+      for (const uid of [ORDINARY, undefined, ORDINARY]) {
+        const server = await launch(dataDir, { uid });
+        expect(userOf(server.started.pid)).toBe(ORDINARY);
+        expect(await query(server.started.target, "select 1 as n")).toEqual([{ n: 1 }]);
+        await server.stop();
+      }
+    },
+  );
 });

@@ -5,13 +5,19 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
+import { chooseAccount, closedFolder } from "../../../server/postgres/account.ts";
+import { findNative } from "../../../server/postgres/binaries.ts";
 
 export const isRoot = process.getuid?.() === 0;
 export const isLinux = process.platform === "linux";
 
+/** True when PostgreSQL's user can use the installed programs where they are. */
+export const isInstallOpen = (await closedFolder(await findNative(), await chooseAccount([]))) === null;
 /** `daemon`, which every system has: a user unlike root and unlike nobody. */
 export const ORDINARY = 1;
 export const NOBODY = 65534;
+/** True when a test may start this checkout as {@link ORDINARY}; not so as an ordinary user, or below a closed `/root`. */
+export const canSwitch = isRoot && (await isOpenTo(ORDINARY));
 
 export interface Started {
   kind: "started";
@@ -58,7 +64,10 @@ export class Launched {
       env: { PATH: process.env.PATH, HOME: tmpdir(), TMPDIR: process.env.TMPDIR },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    this.exited = new Promise((resolve) => this.process.on("exit", resolve));
+    this.exited = new Promise((resolve) => {
+      this.process.on("exit", resolve);
+      this.process.on("error", resolve);
+    });
     this.process.stderr!.on("data", (data) => {
       this.#errors += data;
     });
@@ -156,6 +165,12 @@ function killIfAlive(pid: number): void {
   } catch {
     // It ended in the meantime.
   }
+}
+
+async function isOpenTo(uid: number): Promise<boolean> {
+  const account = { uid, gid: uid, switched: true };
+  const closed = await Promise.all([import.meta.dir, process.execPath].map((path) => closedFolder(path, account)));
+  return closed.every((folder) => folder === null);
 }
 
 /** Waits for a condition; the limit is only there to fail. */

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, writ
 import { join } from "node:path";
 import { startEmbedded } from "../../../server/postgres/embedded.ts";
 import {
+  canSwitch,
   cleanUp,
   isLinux,
   isRoot,
@@ -91,7 +92,7 @@ describe("a folder that cannot be used", () => {
     expectSentence(failed.message);
   });
 
-  test.skipIf(!isRoot)("an ordinary user may not write there, or not make it", async () => {
+  test.skipIf(!canSwitch)("an ordinary user may not write there, or not make it", async () => {
     const dataDir = temporaryFolder();
     for (const folder of [dataDir, join(dataDir, "below")]) {
       const failed = await launchRefused(folder, { uid: ORDINARY });
@@ -101,7 +102,7 @@ describe("a folder that cannot be used", () => {
     }
   });
 
-  test.skipIf(!isRoot)("the data belongs to another user", async () => {
+  test.skipIf(!canSwitch)("the data belongs to another user", async () => {
     await (await launch(dataDir)).stop();
     chownSync(dataDir, ORDINARY, ORDINARY);
     chownSync(join(dataDir, "owner.lock"), ORDINARY, ORDINARY);
