@@ -28,6 +28,7 @@ export interface Connection {
 }
 
 const CBOR = "application/cbor";
+const CBOR_EMPTY_ARRAY = 0x80;
 /** How long a pop is held back when answers pile up because clients read too slowly. */
 const CONGESTED_HOLD_MS = 1_000;
 
@@ -112,7 +113,10 @@ export class Exchange {
   ): Promise<Response> {
     const bodyFormat = this.bodyFormat;
     const body = await this.services.bodies.read(this.request, bodyFormat);
-    const isEmptyList = typeof body === "string" && body.length < 16 && body.trim() === "[]";
+    const isEmptyList =
+      typeof body === "string"
+        ? body.length < 16 && body.trim() === "[]"
+        : body?.byteLength === 1 && new Uint8Array(body)[0] === CBOR_EMPTY_ARRAY;
     return this.#send(operation, params, bodyFormat, isEmptyList ? null : body);
   }
 

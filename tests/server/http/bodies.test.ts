@@ -46,6 +46,13 @@ describe("an empty body", () => {
   });
 });
 
+test("an empty list in CBOR is an empty body where that is good enough", async () => {
+  const answer = await server.http.postRaw("/api/v1/lease/l/extend", new Uint8Array([0x80]), {
+    "content-type": "application/cbor",
+  });
+  expect([answer.status, answer.json.body]).toEqual([200, null]);
+});
+
 describe("a JSON body", () => {
   test("travels as text up to 16 KiB and as bytes beyond", async () => {
     expect((await server.http.postRaw("/api/v1/push", "x".repeat(16_384))).json.body).toBe("x".repeat(16_384));
