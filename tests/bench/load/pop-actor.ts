@@ -117,7 +117,7 @@ class Consumer {
   #enterPass(pass: number): void {
     const { actor, stage } = this.#shared;
     this.#pass = pass;
-    this.#group = actor.endlessGroups ? `${actor.group}-${pass}` : actor.group;
+    this.#group = actor.endlessGroups ? `${actor.group}-${String(pass).padStart(6, "0")}` : actor.group;
     const partition =
       actor.partitions === undefined ? "" : `/partition/${actor.partitions[this.#index % actor.partitions.length]}`;
     const query = new URLSearchParams({ batch: String(actor.batch), partitions: String(actor.partitionsPerPop ?? 1) });

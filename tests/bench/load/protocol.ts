@@ -43,7 +43,7 @@ export interface PopActor {
   /** Connection `i` pops partition `i` of these; absent: any partition of the queue. */
   partitions?: string[];
   group: string;
-  /** Moves on to a fresh group (`<group>-1`, `<group>-2`, ...) when the queue has nothing more: endless reading. */
+  /** Moves on to a fresh group (`<group>-000001`, ...; all of one length) when the queue has nothing more: endless reading. */
   endlessGroups?: boolean;
   batch: number;
   /** Most partitions claimed by one pop; 1 when absent. */
