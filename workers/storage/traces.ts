@@ -97,15 +97,13 @@ export interface TraceNameRow {
   trace_count: number;
   message_count: number;
   last_seen: string;
-  /** Names in all; the same in every row. */
-  total: number;
 }
 
 /** A page of all names, last seen first. Visits every event. */
 export function traceNameList(sql: Sql, page: { limit: number; offset: number }): Promise<TraceNameRow[]> {
   return sql<TraceNameRow[]>`
     select n.name, count(*) as trace_count, count(distinct (t.queue_id, t.partition_id, t.message_offset)) as message_count,
-           max(t.created_at) as last_seen, count(*) over () as total
+           max(t.created_at) as last_seen
     from queen.traces t
     join queen.queues q on q.id = t.queue_id
     cross join lateral unnest(t.names) n(name)
@@ -114,7 +112,7 @@ export function traceNameList(sql: Sql, page: { limit: number; offset: number })
     limit ${page.limit} offset ${page.offset}`;
 }
 
-/** Counts the names that events carry; for a page that lies behind the last. */
+/** Counts the names that events carry. Visits every event. */
 export async function traceNameCount(sql: Sql): Promise<number> {
   const [row] = await sql<{ total: number }[]>`
     select count(distinct n.name) as total

@@ -1,0 +1,45 @@
+/**
+ * Whether the database answers.
+ *
+ * @module
+ */
+
+import { databasePing } from "../storage/queue-admin.ts";
+import { type Answer, type EngineContext, ok } from "./context.ts";
+
+/** How long the database may take to answer before it counts as gone, in milliseconds. */
+const PING_MS_MAX = 2_000;
+/** After this, another lane is asked too: one long listing must not look like a lost database. */
+const PING_SECOND_MS = 500;
+
+/** The outcome of a promise that does not reject, or null when it takes longer than `ms`. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function succeeds(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Answers 200 when the database answers in time, else 503. Never throws. */
+export async function health(context: EngineContext): Promise<Answer> {
+  const { look, ack } = context.database;
+  const first = databasePing(look);
+  let connected = await within(succeeds(first), PING_SECOND_MS);
+  if (connected === null) {
+    connected = await within(succeeds(Promise.any([first, databasePing(ack)])), PING_MS_MAX - PING_SECOND_MS);
+  }
+  if (connected) return ok({ database: "connected" });
+  return { status: 503, value: { database: "disconnected" } };
+}
