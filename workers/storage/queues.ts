@@ -4,6 +4,7 @@
  * @module
  */
 
+import type postgres from "postgres";
 import type { Sql } from "./database.ts";
 import { arrayOf, textArray } from "./literals.ts";
 
@@ -67,16 +68,30 @@ export async function queueEnsure(
  * @param sql - Pool; opens a transaction of its own.
  */
 export async function queueConfigure(
-  sql: import("postgres").Sql,
+  sql: postgres.Sql,
   queue: { name: string; namespace: string; task: string; options: QueueOptions },
 ): Promise<QueueRow> {
-  const { name, namespace, task, options } = queue;
-  const columns = { name, namespace, task, ...options };
-  const overwrite = { namespace, task, ...options };
+  const { name, namespace, task, options: o } = queue;
   return await sql.begin(async (transaction) => {
     const [row] = await transaction<QueueRow[]>`
-      insert into queen.queues as q ${transaction(columns)}
-      on conflict (name) do update set ${transaction(overwrite)}, config_version = q.config_version + 1
+      insert into queen.queues as q (
+        name, namespace, task, lease_time_s, retry_limit, retry_delay_ms, max_size, ttl_s, dead_letter_queue,
+        dlq_after_max_retries, priority, delayed_processing_s, window_buffer_s, retention_s, completed_retention_s,
+        retention_enabled, encryption_enabled, max_wait_time_s
+      ) values (
+        ${name}, ${namespace}, ${task}, ${o.lease_time_s}, ${o.retry_limit}, ${o.retry_delay_ms}, ${o.max_size}, ${o.ttl_s},
+        ${o.dead_letter_queue}, ${o.dlq_after_max_retries}, ${o.priority}, ${o.delayed_processing_s}, ${o.window_buffer_s},
+        ${o.retention_s}, ${o.completed_retention_s}, ${o.retention_enabled}, ${o.encryption_enabled}, ${o.max_wait_time_s}
+      )
+      on conflict (name) do update set
+        namespace = excluded.namespace, task = excluded.task, lease_time_s = excluded.lease_time_s,
+        retry_limit = excluded.retry_limit, retry_delay_ms = excluded.retry_delay_ms, max_size = excluded.max_size,
+        ttl_s = excluded.ttl_s, dead_letter_queue = excluded.dead_letter_queue,
+        dlq_after_max_retries = excluded.dlq_after_max_retries, priority = excluded.priority,
+        delayed_processing_s = excluded.delayed_processing_s, window_buffer_s = excluded.window_buffer_s,
+        retention_s = excluded.retention_s, completed_retention_s = excluded.completed_retention_s,
+        retention_enabled = excluded.retention_enabled, encryption_enabled = excluded.encryption_enabled,
+        max_wait_time_s = excluded.max_wait_time_s, config_version = q.config_version + 1
       returning q.*`;
     await transaction`
       update queen.cursors c set ready_at = clock_timestamp()
