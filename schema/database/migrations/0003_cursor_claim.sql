@@ -223,8 +223,10 @@ begin
         update queen.cursors c
         set next_offset = u.first_offset, ready_at = v_expires, lease_id = p_lease[u.slot], lease_expires_at = v_expires,
             lease_first = u.first_offset, lease_end = u.end_offset,
-            resolved = case when c.resolved is null then null else nullif(c.resolved * int8multirange(int8range(u.first_offset, null)), '{}') end
-        from unnest(o_id, o_from, o_end, o_slot) u(id, first_offset, end_offset, slot)
+            -- Deleted messages inside the lease count as resolved: nobody can acknowledge them.
+            resolved = case when c.resolved is null and isempty(u.skip) then null
+              else nullif((coalesce(c.resolved, '{}') + u.skip) * int8multirange(int8range(u.first_offset, null)), '{}') end
+        from unnest(o_id, o_from, o_end, o_slot, o_skip) u(id, first_offset, end_offset, slot, skip)
         where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
       end if;
       return query
