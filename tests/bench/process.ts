@@ -62,7 +62,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       if (written.push(line) > 50) written.shift();
       const record = parseLine(line);
       if (record?.event === "listening" && typeof record.url === "string") resolve(record.url);
-      if (record === null || (typeof record.level === "number" && record.level >= 40)) complaints.push(line);
+      if (record === null || ["warn", "error", "fatal"].includes(String(record.level))) complaints.push(line);
     };
     createInterface({ input: child.stdout }).on("line", read);
     createInterface({ input: child.stderr }).on("line", read);
