@@ -134,10 +134,10 @@ const ack: Route = {
   fields: [
     ["transactionId", "requiredName", /transactionId/],
     ["partitionId", "requiredId", /partitionId/],
-    ["status", "text", /status/],
+    ["status", "optionalId", /status/],
     ["consumerGroup", "optionalName", /consumerGroup/],
     ["leaseId", "optionalId", /leaseId/],
-    ["error", "text", /error/],
+    ["error", "optionalId", /error/],
   ],
   texts: [
     [{ partitionId: "p" }, "transactionId is required"],
@@ -163,9 +163,9 @@ const ackBatch: Route = {
     ["consumerGroup", "optionalName", /consumerGroup/],
     ["acknowledgments.1.transactionId", "requiredName", /transactionId/],
     ["acknowledgments.1.partitionId", "requiredId", /partitionId/],
-    ["acknowledgments.1.status", "text", /status/],
+    ["acknowledgments.1.status", "optionalId", /status/],
     ["acknowledgments.1.leaseId", "optionalId", /leaseId/],
-    ["acknowledgments.1.error", "text", /error/],
+    ["acknowledgments.1.error", "optionalId", /error/],
   ],
   texts: [
     [{}, "acknowledgments array is required"],
@@ -204,7 +204,7 @@ const transaction: Route = {
     ["operations.0.transactionId", "requiredName", /transactionId/],
     ["operations.0.partitionId", "requiredId", /partitionId/],
     ["operations.0.consumerGroup", "optionalName", /consumerGroup/],
-    ["operations.0.error", "text", /error/],
+    ["operations.0.error", "optionalId", /error/],
     ["operations.1.items.0.queue", "requiredName", /queue/i],
     ["operations.1.items.0.partition", "optionalName", /partition/i],
     ["operations.1.items.0.transactionId", "optionalName", /transactionId/i],
