@@ -72,8 +72,10 @@ function describe(schema: TSchema): string {
   return type === "integer" ? `an integer from ${minimum} to ${maximum}` : `a ${type}`;
 }
 
+/** A bad value as a message shows it; objects and arrays, which may be deep, by their kind only. */
 function shown(value: unknown): string {
-  const text = typeof value === "bigint" ? value.toString() : (JSON.stringify(value) ?? typeof value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
