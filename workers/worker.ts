@@ -97,7 +97,7 @@ function encode(answer: Answer, format: BodyFormat): Encoded {
 }
 
 async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
-  const items = readPushRequest(bodyOf(request));
+  const items = readPushRequest(decodeBody(request.body, request.bodyFormat, true));
   const cbor = request.bodyFormat === "cbor";
   const results = items.length === 0 ? [] : await engine.pusher.push(items, cbor, request.params.producerSub);
   if (request.answerFormat === "json")

@@ -6,7 +6,7 @@
 
 import type { DecodedBody } from "./body.ts";
 import { fieldError, QueenError } from "./errors.ts";
-import { isRecord } from "./fields.ts";
+import { checkName, isRecord } from "./fields.ts";
 import { QUEUE_MODE_GROUP } from "./limits.ts";
 
 /** One acknowledgement. */
@@ -37,6 +37,7 @@ function errorText(value: unknown): string | null {
 
 function groupOf(value: unknown): string {
   const group = textOr(value, "consumerGroup", QUEUE_MODE_GROUP);
+  checkName(group, "consumerGroup");
   return group === "" ? QUEUE_MODE_GROUP : group;
 }
 
@@ -47,6 +48,7 @@ function leaseOf(value: unknown): string | null {
 
 /** Reads what all acknowledgements share. `transactionId` and `partitionId` were checked by the caller. */
 function readFields(value: Record<string, unknown>, group: string): AckItem {
+  checkName(value.transactionId as string, "transactionId");
   return {
     transactionId: value.transactionId as string,
     partitionId: value.partitionId as string,

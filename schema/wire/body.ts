@@ -16,13 +16,14 @@ export const NO_BODY: DecodedBody = { value: {}, text: null };
 /**
  * Decodes a body.
  *
+ * @param walked - See {@link parseJsonBody}.
  * @throws {@link QueenError} `BODY_EMPTY` without a body, or what the decoder of the format throws.
  */
-export function decodeBody(body: string | ArrayBuffer | null, format: BodyFormat): DecodedBody {
+export function decodeBody(body: string | ArrayBuffer | null, format: BodyFormat, walked = false): DecodedBody {
   if (body === null || (typeof body === "string" ? body.length : body.byteLength) === 0) {
     throw new QueenError("BODY_EMPTY");
   }
-  if (format === "json") return parseJsonBody(body);
+  if (format === "json") return parseJsonBody(body, walked);
   const bytes = typeof body === "string" ? (new TextEncoder().encode(body).buffer as ArrayBuffer) : body;
   return { value: parseCborBody(bytes), text: null };
 }

@@ -31,15 +31,19 @@ export interface JsonBody {
  * Reads a JSON body.
  *
  * @param body - UTF-8 bytes, or text already decoded.
- * @throws {@link QueenError} `BODY_NOT_UTF8` or `BODY_INVALID_JSON`.
+ * @param walked - Whether the caller walks the whole text with {@link skipValue}, which looks at the depth itself.
+ * @throws {@link QueenError} `BODY_NOT_UTF8`, `BODY_INVALID_JSON` or `BODY_TOO_DEEP`.
  */
-export function parseJsonBody(body: string | ArrayBuffer): JsonBody {
+export function parseJsonBody(body: string | ArrayBuffer, walked = false): JsonBody {
   const text = typeof body === "string" ? body : decodeUtf8(body);
+  let value: unknown;
   try {
-    return { value: JSON.parse(text), text };
+    value = JSON.parse(text);
   } catch (error) {
     throw new QueenError("BODY_INVALID_JSON", { detail: describe(error) });
   }
+  if (!walked) skipValue(text, skipSpace(text, 0));
+  return { value, text };
 }
 
 function decodeUtf8(body: ArrayBuffer): string {

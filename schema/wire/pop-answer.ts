@@ -105,6 +105,22 @@ function cborHead(major: number, count: number): Buffer {
   return head;
 }
 
+/** Sixteen digits in a row: perhaps an integer beyond 2^53. */
+const LONG_NUMBER = /\d{16}/;
+
+/** Parses JSON, keeping integers beyond 2^53 that fit 64 bits, which CBOR can carry, as bigints. */
+function parseExactly(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => {
+    const source = context?.source;
+    if (typeof value !== "number" || Number.isSafeInteger(value) || source === undefined || !/^-?\d+$/.test(source)) {
+      return value;
+    }
+    const exact = BigInt(source);
+    return exact >= -(2n ** 63n) && exact < 2n ** 64n ? exact : value;
+  });
+}
+
 /** The messages of a JSON piece as CBOR parts. */
 function jsonPieceAsCbor(piece: PopPiece): Buffer[] {
   const text = sliceJsonBody(piece.body, piece.messageCount, piece.from, piece.to).toString("utf8");
@@ -112,7 +128,7 @@ function jsonPieceAsCbor(piece: PopPiece): Buffer[] {
     .split(MESSAGE_END)
     .slice(0, -1)
     .map((message) => {
-      const entries = Object.entries(JSON.parse(`${message}}`) as Record<string, unknown>);
+      const entries = Object.entries(parseExactly(`${message}}`) as Record<string, unknown>);
       return Buffer.concat(entries.flatMap(([key, value]) => [encodeCbor(key), encodeCbor(value)]));
     });
 }

@@ -11,8 +11,11 @@ import { isRecord } from "./fields.ts";
 import { eachElement, eachMember, skipValue } from "./json.ts";
 import { type PushItem, readItems, readPayloadText, readSingleItem, topMemberAt } from "./push-request.ts";
 
-/** One operation, after lists of pushed items were taken apart. */
-export type TransactionOperation = { type: "push"; item: PushItem } | { type: "ack"; ack: AckItem };
+/** One operation, after lists of pushed items were taken apart. `unknown` fails the transaction with its error. */
+export type TransactionOperation =
+  | { type: "push"; item: PushItem }
+  | { type: "ack"; ack: AckItem }
+  | { type: "unknown"; error: string };
 
 /** A payload left out in a transaction counts as an empty object. */
 const ABSENT_PAYLOAD = "{}";
@@ -52,7 +55,7 @@ export function readTransactionRequest(body: DecodedBody): TransactionOperation[
     if (operation.type !== "push") {
       const type =
         operation.type === undefined || operation.type === null ? "null" : String(operation.type).slice(0, 100);
-      throw fieldError(`Unknown operation type: ${type}`);
+      return [{ type: "unknown", error: `Unknown operation type: ${type}` }];
     }
     const items =
       operation.items === undefined

@@ -16,6 +16,8 @@ const SECONDS_DEFAULT = 60;
 const SECONDS_MAX = 30 * 24 * 3600;
 
 function readSeconds(body: DecodedBody): number {
+  const emptyList = Array.isArray(body.value) && body.value.length === 0;
+  if (!isRecord(body.value) && !emptyList) throw fieldError("body must be an object with an integer seconds");
   const value = isRecord(body.value) ? body.value.seconds : undefined;
   if (value === undefined || value === null) return SECONDS_DEFAULT;
   const seconds = typeof value === "string" && value.trim() !== "" ? Number(value) : value;

@@ -39,7 +39,7 @@ class Surprise extends Error {}
 
 interface OperationResult {
   index: number;
-  type: "push" | "ack";
+  type: "push" | "ack" | "unknown";
   success: boolean;
   [field: string]: unknown;
 }
@@ -99,9 +99,12 @@ async function makePlan(
     if (operation.type === "push") {
       items.push(operation.item);
       pushAt.push(index);
-    } else {
+    } else if (operation.type === "ack") {
       acks.push(operation.ack);
       ackAt.push(index);
+    } else {
+      results[index]!.error = operation.error;
+      throw new Refusal(operation.error);
     }
   }
   const units = makeUnits(items, cbor, null);
