@@ -1,5 +1,6 @@
 /**
- * Statements of the background jobs: what is old, idle or forgotten. Each starts from queues that ask for it and goes
+ * Statements of the background jobs: what is old, idle or forgotten. Ages count from `now()`: an index cannot be searched
+ * with `clock_timestamp()`, which may change meanwhile. Each starts from queues that ask for it and goes
  * along segments_created, so that none walks what it leaves alone, but for {@link partitionIdleList}, which walks a
  * slice at a time.
  *
@@ -31,7 +32,7 @@ export async function retentionQueues(sql: Sql): Promise<number[]> {
     where (q.retention_enabled and q.retention_s > 0 or q.ttl_s > 0)
       and exists (
         select from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => least(
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => least(
           case when q.retention_enabled and q.retention_s > 0 then q.retention_s end, case when q.ttl_s > 0 then q.ttl_s end))
       )`;
   return rows.map((row) => row.id);
@@ -57,7 +58,7 @@ export async function retentionExpire(sql: Sql, queueId: number, segmentsMax: nu
       from queen.queues q
       cross join lateral (
         select s.* from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => least(
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => least(
           case when q.retention_enabled and q.retention_s > 0 then q.retention_s end, case when q.ttl_s > 0 then q.ttl_s end))
         order by s.created_at limit ${segmentsMax}
       ) s
@@ -92,7 +93,7 @@ export async function completedQueues(sql: Sql): Promise<number[]> {
     where q.retention_enabled and q.completed_retention_s > 0
       and exists (
         select from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => q.completed_retention_s)
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => q.completed_retention_s)
       )`;
   return rows.map((row) => row.id);
 }
@@ -117,7 +118,7 @@ export async function completedExpire(
       from queen.queues q
       cross join lateral (
         select s.* from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => q.completed_retention_s)
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => q.completed_retention_s)
           and s.created_at >= ${created_at}::timestamptz
           and (s.created_at, s.partition_id, s.first_offset) > (${created_at}::timestamptz, ${partition_id}::bigint, ${first_offset}::bigint)
         order by s.created_at, s.partition_id, s.first_offset limit ${segmentsMax}
@@ -151,7 +152,7 @@ export async function evictionQueues(sql: Sql): Promise<number[]> {
     where q.max_wait_time_s > 0
       and exists (
         select from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => q.max_wait_time_s)
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => q.max_wait_time_s)
       )`;
   return rows.map((row) => row.id);
 }
@@ -176,7 +177,7 @@ export async function evictionExpire(
       from queen.queues q
       cross join lateral (
         select s.* from queen.segments s
-        where s.queue_id = q.id and s.created_at < clock_timestamp() - make_interval(secs => q.max_wait_time_s)
+        where s.queue_id = q.id and s.created_at < now() - make_interval(secs => q.max_wait_time_s)
           and s.created_at >= ${created_at}::timestamptz
           and (s.created_at, s.partition_id, s.first_offset) > (${created_at}::timestamptz, ${partition_id}::bigint, ${first_offset}::bigint)
         order by s.created_at, s.partition_id, s.first_offset limit ${segmentsMax}
@@ -228,7 +229,7 @@ export function partitionIdleList(
   return sql<IdlePartitionRow[]>`
     with slice as materialized (
       select p.queue_id, p.id,
-             p.head = p.tail and coalesce(p.pushed_at, p.created_at) < clock_timestamp() - make_interval(days => ${args.days}) as idle
+             p.head = p.tail and coalesce(p.pushed_at, p.created_at) < now() - make_interval(days => ${args.days}) as idle
       from queen.partitions p
       where (p.queue_id, p.id) > (${after.queueId}::integer, ${after.id}::bigint)
       order by p.queue_id, p.id limit ${args.partitionsMax}
@@ -252,7 +253,7 @@ export async function partitionForget(
 ): Promise<number> {
   const [row] = await sql<{ count: number }[]>`
     select queen.partition_forget(
-      ${args.queueId}, ${arrayOf(args.partitionIds)}::bigint[], clock_timestamp() - make_interval(days => ${args.days})
+      ${args.queueId}, ${arrayOf(args.partitionIds)}::bigint[], now() - make_interval(days => ${args.days})
     ) as count`;
   return row!.count;
 }
@@ -274,14 +275,23 @@ export function cursorSweep(
       from queen.queues q
       cross join lateral (
         select distinct s.partition_id from queen.segments s
-        where s.queue_id = q.id and s.created_at >= clock_timestamp() - make_interval(secs => ${seconds})
+        where s.queue_id = q.id and s.created_at >= now() - make_interval(secs => ${seconds})
       ) s
     )
     update queen.cursors c
     set ready_at = clock_timestamp()
-    from recent r
-    join queen.partitions p on p.queue_id = r.queue_id and p.id = r.partition_id
-    where c.queue_id = r.queue_id and c.partition_id = r.partition_id and c.ready_at = 'infinity'
-      and c.next_offset < p.head and c.lease_id is null
+    where c.ready_at = 'infinity' and c.ctid = any (array(
+      select l.ctid
+      from recent r
+      cross join lateral (
+        -- The limit keeps the planner from reading all cursors to join them.
+        select c.ctid
+        from queen.partitions p
+        join queen.cursors c on c.queue_id = p.queue_id and c.partition_id = p.id
+        where p.queue_id = r.queue_id and p.id = r.partition_id and c.ready_at = 'infinity' and c.next_offset < p.head
+          and c.lease_id is null
+        limit 100000
+      ) l
+    ))
     returning c.queue_id, c.partition_id, c.group_id`;
 }
