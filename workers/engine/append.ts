@@ -92,31 +92,30 @@ function idRange(places: readonly Place[]): { min: string | null; max: string | 
 }
 
 /**
- * Takes out what this worker remembers having appended already, giving it its outcome.
+ * What the store may rely on of this worker's memory of a partition.
  *
- * @returns What is left, and what the store may rely on of the worker's memory.
+ * @remarks
+ * Memory only ever says "not among the ids I appended". That one of them is there is the store's to say: the message may
+ * have been deleted since, and its id may be pushed again.
  */
-function dropRemembered(
+function trustedMemory(
   recent: RecentKeys,
   partition: KnownPartition,
-  places: Place[],
-): { places: Place[]; seenHead: number; seenEpoch: number } {
+  places: readonly Place[],
+): { seenHead: number; seenEpoch: number } {
+  const nothing = { seenHead: -1, seenEpoch: 0 };
   const known = recent.covering(recentKey(partition), idRange(places).min);
-  if (!known) return { places, seenHead: -1, seenEpoch: 0 };
+  if (!known) return nothing;
   const newest =
     known.runs
       .map((run) => run.max)
       .sort()
       .at(-1) ?? "";
-  const left = places.filter((place) => {
+  const repeats = places.some((place) => {
     const id = place.unit.transactionIds[place.index]!;
-    if (id > newest || place.unit.otherKeys?.[place.index]) return true;
-    const found = RecentKeys.find(known, id, keyText(place));
-    if (!found) return true;
-    place.unit.outcomes[place.index] = { status: "duplicate", messageId: messageId(found.idBase, found.index) };
-    return false;
+    return id <= newest && !place.unit.otherKeys?.[place.index] && RecentKeys.find(known, id, keyText(place)) !== null;
   });
-  return { places: left, seenHead: known.head, seenEpoch: known.epoch };
+  return repeats ? nothing : { seenHead: known.head, seenEpoch: known.epoch };
 }
 
 function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buffer {
@@ -152,19 +151,14 @@ function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buf
   );
 }
 
-/**
- * Makes the segment of these messages. All are of one format.
- *
- * @returns Null when every one of them turned out to be appended already.
- */
+/** Makes the segment of these messages, at least one. All are of one format. */
 export function makeDraft(
   context: EngineContext,
   recent: RecentKeys,
   partition: KnownPartition,
-  gathered: Place[],
-): Draft | null {
-  const { places, seenHead, seenEpoch } = dropRemembered(recent, partition, gathered);
-  if (places.length === 0) return null;
+  places: Place[],
+): Draft {
+  const { seenHead, seenEpoch } = trustedMemory(recent, partition, places);
   const { queue } = partition;
   const { cbor } = places[0]!.unit;
   const idBase = readUuid(newIdBase(Date.now()), 0);

@@ -135,8 +135,9 @@ export class Pusher {
       if (!partition) continue;
       const gathered = gatherPlaces(list);
       followers.push(...gathered.followers);
-      const draft = makeDraft(this.#context, this.recent, partition, gathered.places);
-      if (draft) drafts.push(draft);
+      if (gathered.places.length > 0) {
+        drafts.push(makeDraft(this.#context, this.recent, partition, gathered.places));
+      }
     }
     sortDrafts(drafts);
     return { drafts, settle: () => settleFollowers(followers) };

@@ -178,7 +178,7 @@ function makeDrafts(context: EngineContext, units: readonly PushUnit[]): Draft[]
     if (places.length < unit.positions.length) {
       throw new Refusal(`Too many messages for partition '${unit.partition}' in one transaction`);
     }
-    drafts.push(makeDraft(context, nothing, partition, places)!);
+    drafts.push(makeDraft(context, nothing, partition, places));
   }
   sortDrafts(drafts);
   return drafts;
