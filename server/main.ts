@@ -13,6 +13,8 @@ import { onStopSignal } from "./runtime.ts";
 import { Server, type ServerFacts } from "./serve.ts";
 
 const { version } = packageJson;
+/** A second signal this soon after the first is the same one, delivered twice. */
+const REPEATED_SIGNAL_MS = 500;
 const isTerminal = process.stdout.isTTY === true;
 
 const program = new Command("queen")
@@ -41,10 +43,14 @@ async function serve(flags: Flags): Promise<void> {
   const config = configOrExit(flags);
   const log = createLog(config.logLevel, isTerminal);
   const server = new Server(config, log, version);
-  let signals = 0;
+  let stoppingSince: number | null = null;
   onStopSignal((signal) => {
-    signals++;
-    if (signals > 1) process.exit(1);
+    if (stoppingSince !== null) {
+      // Under `npm start` one Ctrl-C arrives twice, from the terminal and from npm: only a later one means "at once".
+      if (performance.now() - stoppingSince > REPEATED_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     log("info", "stopping", { signal });
     void server.stop().then(() => {
       log("info", "stopped");
@@ -58,7 +64,7 @@ async function serve(flags: Flags): Promise<void> {
     });
     if (facts !== null) announce(facts, log);
   } catch (error) {
-    if (signals > 0) return;
+    if (stoppingSince !== null) return;
     await server.stop();
     fail(error);
   }
