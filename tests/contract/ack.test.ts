@@ -120,16 +120,23 @@ describe("POST /api/v1/ack", () => {
     expect(payloads(await api.pop(queue, { batch: 10 }))).toEqual([2, 3]);
   });
 
-  test("of a message that was never popped is recorded: only the others are delivered", async () => {
+  test("of a message not yet delivered to the group is recorded: only the others are delivered", async () => {
     const queue = await filled(["a", "b", "c"]);
-    const partitionId = (await api.popPartition(queue, "p", { consumerGroup: "look" }))[0]!.partitionId;
-    expect(await api.ack({ transactionId: '"b"', partitionId })).toMatchObject({ success: true });
-    const seen: unknown[] = [];
-    for (let popped = await api.pop(queue, { batch: 10, autoAck: true }); popped.length > 0; ) {
-      seen.push(...payloads(popped));
-      popped = await api.pop(queue, { batch: 10, autoAck: true });
+    const [a] = await api.pop(queue);
+    expect(await api.ack({ ...ackOf(a!), transactionId: '"b"' })).toMatchObject({ success: true });
+    expect(await api.pop(queue)).toEqual([]);
+    expect(await api.ack(leasedAckOf(a!))).toMatchObject({ success: true, leaseReleased: true });
+    expect(payloads(await api.pop(queue, { batch: 10 }))).toEqual(["c"]);
+  });
+
+  test("for a group that never popped succeeds without effect", async () => {
+    const queue = await filled(["a"]);
+    const [{ partitionId }] = (await api.pop(queue)) as [Popped];
+    for (const status of ["completed", "retry"]) {
+      const result = await api.ack({ transactionId: '"a"', partitionId, consumerGroup: "nobody", status });
+      expect(result).toMatchObject({ success: true, error: null, leaseReleased: null, dlq: false });
     }
-    expect(seen).toEqual(["a", "c"]);
+    expect(payloads(await api.pop(queue, { consumerGroup: "nobody" }))).toEqual(["a"]);
   });
 
   test("retry releases the lease without counting, however often", async () => {

@@ -162,8 +162,9 @@ describe("maxSize", () => {
       "failed",
       "queued",
     ]);
-    expect(answer.json[3]).toMatchObject({ index: 3, status: "failed", error: expect.stringContaining(queue) });
-    expect(answer.json[3].error).toMatch(/\b3\b.*\b3\b/);
+    expect(answer.json[3].index).toBe(3);
+    expect(answer.json[3].error).toContain(queue);
+    expect(answer.json[3].error.replace(queue, "")).toMatch(/\b3\b.*\b3\b/);
     expect(payloads(await api.pop(queue, { batch: 10 }))).toEqual([1, 2, 3]);
   });
 

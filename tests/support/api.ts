@@ -125,10 +125,15 @@ export class Api {
     return expectOk(await this.http.post("/api/v1/push", { items }));
   }
 
-  /** Pushes payloads to one partition in one request; the transaction id of each is its payload as JSON text. */
+  /** Pushes payloads to one partition in one request; the transaction id of each begins as its payload in JSON does. */
   pushAll(queue: string, partition: string, payloads: unknown[]): Promise<PushResult[]> {
     return this.push(
-      ...payloads.map((payload) => ({ queue, partition, payload, transactionId: JSON.stringify(payload) })),
+      ...payloads.map((payload) => ({
+        queue,
+        partition,
+        payload,
+        transactionId: JSON.stringify(payload).slice(0, 200),
+      })),
     );
   }
 

@@ -79,6 +79,7 @@ export const BAD_VALUES = {
     ["text", '"x"'],
     ["a number", "5"],
     ["a boolean", "true"],
+    ["deep nesting", DEEP],
   ],
   array: [
     ["missing", null],
