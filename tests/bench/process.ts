@@ -75,7 +75,12 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     await killPostmaster(dataDir);
     await rm(dataDir, { recursive: true, force: true });
   };
-  const url = await Promise.race([listening, ended.then(() => null), Bun.sleep(START_MS_MAX).then(() => null)]);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, START_MS_MAX, null);
+  });
+  const url = await Promise.race([listening, ended.then(() => null), tooLate]);
+  clearTimeout(timer);
   if (url === null) {
     await stop();
     throw new Error(`the server did not start:\n${written.join("\n")}`);
