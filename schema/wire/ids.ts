@@ -16,6 +16,8 @@ import { createHash, getRandomValues } from "node:crypto";
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
+const NIBBLE: readonly string[] = Array.from({ length: 16 }, (_, value) => value.toString(16));
+
 /** Value of a lower-case hex digit by its char code, -1 for anything else. */
 const DIGIT = new Int8Array(128).fill(-1);
 for (let value = 0; value < 16; value += 1) DIGIT[value.toString(16).charCodeAt(0)] = value;
@@ -163,7 +165,12 @@ export function newIdBase(now: number): Uint8Array {
 
 /** The id of the `index`-th message of a segment; `idBase` as canonical text, `index` below 2^20. */
 export function messageId(idBase: string, index: number): string {
-  return idBase.slice(0, 31) + hex(index, 5);
+  return idBase.slice(0, 31) + messageIdTail(index);
+}
+
+/** The last five digits of a message id: its place in its segment. */
+export function messageIdTail(index: number): string {
+  return NIBBLE[index >> 16]! + HEX[(index >> 8) & 0xff]! + HEX[index & 0xff]!;
 }
 
 /** What a transaction id is, for finding duplicates. */

@@ -45,6 +45,13 @@ export function pushResultValue(result: PushResult, index: number): Record<strin
   }
 }
 
+/** Most transaction ids need no escaping, and finding that out is cheaper than asking JSON.stringify. */
+const PLAIN = /^[\w.:-]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 /** The answer as JSON text, one element an item, in order. */
 export function renderPushAnswer(results: readonly PushResult[]): string {
   let text = "[";
@@ -59,7 +66,7 @@ export function renderPushAnswer(results: readonly PushResult[]): string {
     if (index > 0) text += ",";
     const { outcome } = result;
     if (outcome.status === "queued") {
-      text += `{"index":${index},"status":"queued","transaction_id":${JSON.stringify(result.transactionId)},"message_id":"${
+      text += `{"index":${index},"status":"queued","transaction_id":${quoted(result.transactionId)},"message_id":"${
         outcome.messageId
       }","partition_id":"${outcome.partitionId}","trace_id":${
         result.traceId === null ? "null" : `"${result.traceId}"`

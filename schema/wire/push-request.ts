@@ -84,10 +84,10 @@ function fieldText(text: string, start: number, fields: readonly string[]): { fo
 const PAYLOAD = ["payload"];
 const PAYLOAD_OR_DATA = ["payload", "data"];
 
-/** The payload texts of the items array that starts at `at`; null for an item without one. */
-function payloadTexts(text: string, at: number): (string | null)[] {
+/** The payload texts of the items array that starts at `at`, null for an item without one; and where the array ends. */
+function payloadTexts(text: string, at: number): { payloads: (string | null)[]; end: number } {
   const payloads: (string | null)[] = [];
-  eachElement(text, at, (_, start) => {
+  const end = eachElement(text, at, (_, start) => {
     if (text.charCodeAt(start) !== 123) {
       payloads.push(null);
       return skipValue(text, start);
@@ -96,7 +96,7 @@ function payloadTexts(text: string, at: number): (string | null)[] {
     payloads.push(found);
     return end;
   });
-  return payloads;
+  return { payloads, end };
 }
 
 /** The payload text of a push operation without `items`: its `payload`, or else its `data`; null without either. */
@@ -119,15 +119,17 @@ export function readSingleItem(operation: Record<string, unknown>, payload: stri
  * @param absent - What a missing payload counts as, as JSON text.
  */
 export function readItems(values: readonly unknown[], text: string | null, at: number, absent = "null"): PushItem[] {
+  if (text !== null) return joinItems(values, payloadTexts(text, at).payloads, absent);
   const checked: Checked = { queue: null, partition: null };
-  if (text !== null) {
-    const payloads = payloadTexts(text, at);
-    return values.map((value, index) => readItem(value, payloads[index] ?? absent, checked));
-  }
   return values.map((value) => {
     const payload = isRecord(value) ? value.payload : undefined;
     return readItem(value, encodeCbor(payload === undefined ? JSON.parse(absent) : payload), checked);
   });
+}
+
+function joinItems(values: readonly unknown[], payloads: readonly (string | null)[], absent: string): PushItem[] {
+  const checked: Checked = { queue: null, partition: null };
+  return values.map((value, index) => readItem(value, payloads[index] ?? absent, checked));
 }
 
 /** Where the value of a member of the top-level object starts; -1 without one. The last one counts, as in JSON.parse. */
@@ -140,8 +142,9 @@ export function topMemberAt(text: string, name: string): number {
   return at;
 }
 
-/** The common case: `items` is the first member, so that nothing is walked twice. */
+/** The common case: `items` is the one and only member, so that nothing is walked twice. */
 const ITEMS_FIRST = /^\s*\{\s*"items"\s*:\s*/;
+const ONLY_CLOSED = /^\s*\}\s*$/;
 
 /**
  * Reads the body of a push.
@@ -154,13 +157,9 @@ export function readPushRequest(body: DecodedBody): PushItem[] {
   if (!isRecord(value) || !Array.isArray(value.items)) throw new QueenError("ITEMS_REQUIRED");
   if (text === null) return readItems(value.items, null, 0);
   const first = ITEMS_FIRST.exec(text);
-  const alone =
-    first !== null && text[first[0].length] === "[" && Object.keys(value).length === 1 && !repeatsItems(text);
-  return readItems(value.items, text, alone ? first[0].length : topMemberAt(text, "items"));
-}
-
-/** Whether `items` stands more than once behind the first place; a false alarm only costs a second walk. */
-function repeatsItems(text: string): boolean {
-  const tail = text.slice(-64);
-  return !/\]\s*\}\s*$/.test(tail) || text.indexOf('"items"', text.indexOf('"items"') + 7) >= 0;
+  if (first !== null && text[first[0].length] === "[") {
+    const { payloads, end } = payloadTexts(text, first[0].length);
+    if (ONLY_CLOSED.test(text.slice(end))) return joinItems(value.items, payloads, "null");
+  }
+  return readItems(value.items, text, topMemberAt(text, "items"));
 }

@@ -115,17 +115,19 @@ export function bodyFormatOf(format: number): BodyFormat {
   return format & FORMAT_CBOR ? "cbor" : "json";
 }
 
-/** One message of a JSON body. `payload` is JSON text; `transactionId` and `traceId` are not. */
+/**
+ * One message of a JSON body.
+ *
+ * @param transactionId - JSON text, as are `traceId`, `payload` and `producerSub`; `id` is not.
+ */
 export function jsonMessage(
   id: string,
   transactionId: string,
-  traceId: string | null,
+  traceId: string,
   payload: string,
-  producerSub: string | null,
+  producerSub: string,
 ): string {
-  return `{"id":"${id}","transactionId":${JSON.stringify(transactionId)},"traceId":${
-    traceId === null ? "null" : JSON.stringify(traceId)
-  },"data":${payload},"producerSub":${producerSub === null ? "null" : JSON.stringify(producerSub)}${MESSAGE_END}`;
+  return `{"id":"${id}","transactionId":${transactionId},"traceId":${traceId},"data":${payload},"producerSub":${producerSub}${MESSAGE_END}`;
 }
 
 /**

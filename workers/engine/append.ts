@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { encodeCbor } from "../../schema/wire/cbor.ts";
-import { messageId, newIdBase, readUuid } from "../../schema/wire/ids.ts";
+import { messageId, messageIdTail, newIdBase, readUuid } from "../../schema/wire/ids.ts";
 import { SEGMENT_BYTES_TARGET, SEGMENT_MESSAGE_COUNT_MAX } from "../../schema/wire/limits.ts";
 import { cborBody, jsonMessage, packBody } from "../../schema/wire/segment.ts";
 import type { SegmentAppend } from "../storage/segments.ts";
@@ -120,15 +120,25 @@ function trustedMemory(
 
 function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buffer {
   if (!cbor) {
+    const idHead = idBase.slice(0, 31);
     let text = "";
+    let sub: string | null | undefined;
+    let subText = "null";
     for (let at = 0; at < places.length; at += 1) {
       const { unit, index } = places[at]!;
+      const id = unit.transactionIds[index]!;
+      const trace = unit.traceIds[index]!;
+      if (unit.producerSub !== sub) {
+        sub = unit.producerSub;
+        subText = JSON.stringify(sub);
+      }
       text += jsonMessage(
-        messageId(idBase, at),
-        unit.transactionIds[index]!,
-        unit.traceIds[index]!,
+        idHead + messageIdTail(at),
+        // A time-ordered id is hex digits and dashes: nothing to escape.
+        unit.otherKeys?.[index] ? JSON.stringify(id) : `"${id}"`,
+        trace === null ? "null" : `"${trace}"`,
         unit.payloads[index] as string,
-        unit.producerSub,
+        subText,
       );
     }
     return Buffer.from(text, "utf8");
