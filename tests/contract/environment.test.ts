@@ -221,4 +221,13 @@ describe("a server without a key", () => {
     expect(answer.text).not.toContain(SECRET);
     expect(answer.status).toBeLessThan(500);
   });
+
+  test("answers its parked polls when it is stopped, and exits with 0", async () => {
+    const parked = Array.from({ length: 5 }, () => api.http.get(`${popPath("other")}?wait=true&timeout=30000`));
+    await api.http.get("/health");
+    const started = performance.now();
+    expect(await server.stop(true)).toBe(0);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    for (const answer of await Promise.all(parked)) expect([answer.status, answer.text]).toEqual([204, ""]);
+  });
 });

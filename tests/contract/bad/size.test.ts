@@ -73,9 +73,15 @@ describe("bodies of 100 MiB and one byte", () => {
       api.http.url,
       "POST /api/v1/push HTTP/1.1\nContent-Type: application/json\nTransfer-Encoding: chunked",
     );
-    await stream(request, 2 * LIMIT);
-    expect((await request.answer).status).toBe(413);
+    const sent = await stream(request, 2 * LIMIT);
+    // The server closes with unread bytes on their way, which may take its answer away from a client still sending.
+    const status = await request.answer.then(
+      (given) => given.status,
+      () => "connection closed" as const,
+    );
     request.socket.destroy();
+    expect([413, "connection closed"]).toContain(status);
+    expect(sent).toBeLessThan(2 * LIMIT);
   });
 
   test("leave the server serving", async () => {
