@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { popPath } from "../support/api.ts";
+import { uniqueName } from "../support/names.ts";
 import { useSharedServer } from "../support/shared.ts";
 
 const api = useSharedServer();
@@ -22,6 +24,19 @@ describe("what every route shares", () => {
     expect(answer.headers.get("access-control-allow-origin")).toBe("*");
     expect(answer.headers.get("access-control-allow-methods")).toContain("DELETE");
     expect(answer.headers.get("access-control-allow-headers")).toContain("Authorization");
+  });
+
+  test("HEAD on a pop takes no message", async () => {
+    const queue = uniqueName("head");
+    await api.push({ queue, payload: 1 });
+    expect((await api.http.call("HEAD", popPath(queue))).status).toBe(405);
+    expect(await api.pop(queue)).toHaveLength(1);
+  });
+
+  test("a refusal carries the headers of an answer", async () => {
+    const { headers } = await api.http.post("/api/v1/push", {});
+    expect(headers.get("access-control-allow-origin")).toBe("*");
+    expect(headers.get("content-type")).toStartWith("application/json");
   });
 
   test.each([

@@ -9,6 +9,26 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { CLUSTER_DATABASE, CLUSTER_USER } from "../../server/postgres/cluster.ts";
 
+/** How to reach the database of a server. */
+export interface DatabaseSocket {
+  /** Folder of the socket. */
+  folder: string;
+  port: number;
+  user: string;
+  database: string;
+}
+
+/**
+ * Finds the database that a server keeps under its data folder.
+ *
+ * @param dataDir - `dataDir` of a running server.
+ * @throws Error when no running PostgreSQL is found there.
+ */
+export async function databaseSocket(dataDir: string): Promise<DatabaseSocket> {
+  const [, , , port, folder] = readFileSync(await findPidFile(dataDir), "utf8").split("\n");
+  return { folder: folder!, port: Number(port), user: CLUSTER_USER, database: CLUSTER_DATABASE };
+}
+
 /**
  * Connects to the database that a server keeps under its data folder.
  *
@@ -17,10 +37,8 @@ import { CLUSTER_DATABASE, CLUSTER_USER } from "../../server/postgres/cluster.ts
  * @throws Error when no running PostgreSQL is found there.
  */
 export async function openDatabase(dataDir: string): Promise<postgres.Sql> {
-  const pidFile = await findPidFile(dataDir);
-  const [, , , port, socketDir] = readFileSync(pidFile, "utf8").split("\n");
-  const path = `${socketDir}/.s.PGSQL.${port}`;
-  return postgres({ path, user: CLUSTER_USER, database: CLUSTER_DATABASE, max: 1, onnotice: () => {} });
+  const { folder, port, user, database } = await databaseSocket(dataDir);
+  return postgres({ path: `${folder}/.s.PGSQL.${port}`, user, database, max: 1, onnotice: () => {} });
 }
 
 async function findPidFile(dataDir: string): Promise<string> {
