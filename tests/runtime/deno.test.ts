@@ -2,13 +2,12 @@
  * The server on Deno: its thin suite `deno.ts`, and the task a person types.
  */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Api } from "../support/api.ts";
 import { Http } from "../support/http.ts";
 import { MAIN_PATH } from "./main-path.ts";
-import { denoPath, pathOf, ROOT, runProgram, startProgram } from "./program.ts";
+import { denoPath, pathOf, ROOT, runProgram, startProgram, temporaryFolder } from "./program.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -29,7 +28,7 @@ function environment(dataDir: string): Record<string, string> {
 test(
   "`deno task test` passes",
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), "queen-deno-"));
+    const folder = temporaryFolder();
     try {
       const { code, output } = await runProgram([denoPath(), "task", "test"], {
         cwd: ROOT,
@@ -47,7 +46,7 @@ test(
 test(
   "`deno task server` serves, and Ctrl-C stops it",
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), "queen-deno-"));
+    const folder = temporaryFolder();
     const server = startProgram([denoPath(), "task", "server"], { cwd: ROOT, env: environment(folder) });
     try {
       const api = new Api(new Http(await server.listening(60_000)));

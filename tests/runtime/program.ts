@@ -4,12 +4,20 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { globSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** Folder of the repository. */
 export const ROOT = join(import.meta.dirname, "..", "..");
+
+/** Makes a temporary folder that other users may pass through, as PostgreSQL's must when root starts it. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "queen-runtime-"));
+  chmodSync(folder, 0o755);
+  return folder;
+}
 
 /** How a program is started. */
 export interface ProgramOptions {
