@@ -1,19 +1,20 @@
 /**
- * Builds the single binary `dist/queen`: server, workers and migrations in one file.
+ * `bun run build [file]`: builds the single binary, `dist/queen` unless told otherwise: server, workers and migrations
+ * in one file.
  *
  * @module
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 
 const root = join(import.meta.dirname, "..");
-const outfile = join(root, "dist", "queen");
+const outfile = resolve(process.argv[2] ?? join(root, "dist", "queen"));
 /** The program, and beside it what it starts by address: see `pool/spawn.ts`. */
 const ENTRY_POINTS = ["server/main.ts", "workers/worker.ts"];
 
-mkdirSync(join(root, "dist"), { recursive: true });
+mkdirSync(dirname(outfile), { recursive: true });
 const built = spawnSync(process.execPath, ["build", "--compile", "--minify", ...ENTRY_POINTS, "--outfile", outfile], {
   cwd: root,
   stdio: "inherit",
