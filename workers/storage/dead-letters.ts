@@ -42,24 +42,31 @@ export function deadLetterList(
 ): Promise<DeadLetterRow[]> {
   const { queue, partition, group, from, to } = filter;
   return sql<DeadLetterRow[]>`
-    select d.queue_id, d.partition_id, d.message_offset, q.name as queue, d.partition, d.consumer_group, d.error, d.failure_count,
-           d.failed_at
-    from queen.queues q
-    cross join lateral (
-      select d.*, p.name as partition, g.name as consumer_group
-      from queen.dead_letters d
-      join queen.partitions p on p.queue_id = d.queue_id and p.id = d.partition_id
-      join queen.consumer_groups g on g.queue_id = d.queue_id and g.id = d.group_id
-      where d.queue_id = q.id
-        and (${from}::timestamptz is null or d.failed_at >= ${from}::timestamptz)
-        and (${to}::timestamptz is null or d.failed_at < ${to}::timestamptz + interval '1 millisecond')
-        and (${partition}::text is null or p.name = ${partition}) and (${group}::text is null or g.name = ${group})
-      order by d.failed_at desc, d.partition_id, d.message_offset desc, d.group_id
-      limit ${page.limit}::bigint + ${page.offset}::bigint
+    select d.queue_id, d.partition_id, d.message_offset, d.queue, p.name as partition, g.name as consumer_group, d.error,
+           d.failure_count, d.failed_at
+    from (
+      select d.*, q.name as queue
+      from queen.queues q
+      cross join lateral (
+        -- Names are looked up for the page alone: joined here, they would make the planner visit every partition.
+        select d.* from queen.dead_letters d
+        where d.queue_id = q.id
+          and d.failed_at >= coalesce(${from}::timestamptz, '-infinity')
+          and d.failed_at < coalesce(${to}::timestamptz + interval '1 millisecond', 'infinity')
+          and (${partition}::text is null
+            or d.partition_id = (select p.id from queen.partitions p where p.queue_id = q.id and p.name = ${partition}))
+          and (${group}::text is null
+            or d.group_id = (select g.id from queen.consumer_groups g where g.queue_id = q.id and g.name = ${group}))
+        order by d.failed_at desc, d.partition_id, d.message_offset desc, d.group_id
+        limit ${page.limit}::bigint + ${page.offset}::bigint
+      ) d
+      where (${queue}::text is null or q.name = ${queue})
+      order by d.failed_at desc, d.queue_id, d.partition_id, d.message_offset desc, d.group_id
+      limit ${page.limit} offset ${page.offset}
     ) d
-    where (${queue}::text is null or q.name = ${queue})
-    order by d.failed_at desc, d.queue_id, d.partition_id, d.message_offset desc, d.group_id
-    limit ${page.limit} offset ${page.offset}`;
+    join queen.partitions p on p.queue_id = d.queue_id and p.id = d.partition_id
+    join queen.consumer_groups g on g.queue_id = d.queue_id and g.id = d.group_id
+    order by d.failed_at desc, d.queue_id, d.partition_id, d.message_offset desc, d.group_id`;
 }
 
 /** Counts dead letters. Visits each that matches. */
@@ -69,11 +76,12 @@ export async function deadLetterCount(sql: Sql, filter: DeadLetterFilter): Promi
     select count(*) as total
     from queen.queues q
     join queen.dead_letters d on d.queue_id = q.id
-    join queen.partitions p on p.queue_id = d.queue_id and p.id = d.partition_id
-    join queen.consumer_groups g on g.queue_id = d.queue_id and g.id = d.group_id
     where (${queue}::text is null or q.name = ${queue})
-      and (${from}::timestamptz is null or d.failed_at >= ${from}::timestamptz)
-      and (${to}::timestamptz is null or d.failed_at < ${to}::timestamptz + interval '1 millisecond')
-      and (${partition}::text is null or p.name = ${partition}) and (${group}::text is null or g.name = ${group})`;
+      and d.failed_at >= coalesce(${from}::timestamptz, '-infinity')
+      and d.failed_at < coalesce(${to}::timestamptz + interval '1 millisecond', 'infinity')
+      and (${partition}::text is null
+        or d.partition_id = (select p.id from queen.partitions p where p.queue_id = q.id and p.name = ${partition}))
+      and (${group}::text is null
+        or d.group_id = (select g.id from queen.consumer_groups g where g.queue_id = q.id and g.name = ${group}))`;
   return row!.total;
 }
