@@ -8,8 +8,11 @@ import type { OperationParams } from "../protocol.ts";
 import type { Sql } from "../storage/database.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import {
+  databaseNow,
   PURGE_TABLES,
+  partitionClearStep,
   queueClear as queueClearStatement,
+  queueClearStep,
   queueDelete as queueDeleteStatement,
   queuePurge,
 } from "../storage/queue-admin.ts";
@@ -60,16 +63,35 @@ export async function queueDelete(context: EngineContext, { queue }: OperationPa
   return ok({ deleted: true, queue, existed: id !== null });
 }
 
+/** Segments that a step of clearing takes; more than this are not deleted under the queue's lock. */
+const CLEAR_SEGMENTS_MAX = 2_000;
+
+/** Takes most of a large queue away in steps, so that the lock that ends the clearing is not held for long. */
+async function clearSteps(sql: Sql, at: { queueId: number; partitionId: number | null }): Promise<number> {
+  const { queueId, partitionId } = at;
+  const before = await databaseNow(sql);
+  const bound = { queueId, before, segmentsMax: CLEAR_SEGMENTS_MAX };
+  let count = 0;
+  for (;;) {
+    const step = await withConflictRetry(() =>
+      partitionId === null ? queueClearStep(sql, bound) : partitionClearStep(sql, { ...bound, partitionId }),
+    );
+    count += step.messages;
+    if (step.segments < CLEAR_SEGMENTS_MAX || step.messages === 0) return count;
+  }
+}
+
 /** Takes all messages out of a queue, or out of one of its partitions. Unknown ones count 0. */
 export async function queueClear(context: EngineContext, params: OperationParams["queueClear"]): Promise<Answer> {
   const { queue: name, partition: partitionName } = params;
+  const sql = context.database.look;
   const queue = await context.catalog.queue(name);
   const partition = queue && partitionName !== null ? await context.catalog.partition(queue, partitionName) : null;
   let count = 0;
   if (queue && (partitionName === null || partition)) {
-    count = await withConflictRetry(() =>
-      queueClearStatement(context.database.look, { queueId: queue.id, partitionId: partition?.id ?? null }),
-    );
+    const at = { queueId: queue.id, partitionId: partition?.id ?? null };
+    count = await clearSteps(sql, at);
+    count += await withConflictRetry(() => queueClearStatement(sql, at));
     context.queueChanged(name);
   }
   return ok({ cleared: true, count, queue: name, partition: partitionName ?? "all" });

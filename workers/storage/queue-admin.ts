@@ -30,6 +30,56 @@ export async function queueClear(sql: Sql, at: { queueId: number; partitionId: n
   return row!.count;
 }
 
+/**
+ * Takes the oldest messages out of a queue, as far as they were there when a clearing began. Pushes go on meanwhile.
+ *
+ * @remarks Locks partitions by id. Rides on segments_created.
+ * @param before - ISO timestamp: what was made later stays.
+ * @returns How many segments were taken, fewer than `segmentsMax` when none is left, and how many messages went.
+ */
+export async function queueClearStep(
+  sql: Sql,
+  at: { queueId: number; before: string; segmentsMax: number },
+): Promise<{ segments: number; messages: number }> {
+  const [row] = await sql<{ segments: number; messages: number }[]>`
+    with taken as materialized (
+      select s.partition_id, s.first_offset + s.message_count as end_offset
+      from queen.segments s
+      where s.queue_id = ${at.queueId} and s.created_at < ${at.before}::timestamptz
+      order by s.created_at limit ${at.segmentsMax}
+    ), ends as (
+      select t.partition_id, max(t.end_offset) as end_offset from taken t group by t.partition_id
+    )
+    select (select count(*) from taken) as segments,
+           queen.partition_truncate(${at.queueId}, array_agg(e.partition_id), array_agg(e.end_offset)) as messages
+    from ends e`;
+  return row!;
+}
+
+/** As {@link queueClearStep}, of one partition. Rides on segments_pkey. */
+export async function partitionClearStep(
+  sql: Sql,
+  at: { queueId: number; partitionId: number; before: string; segmentsMax: number },
+): Promise<{ segments: number; messages: number }> {
+  const [row] = await sql<{ segments: number; messages: number }[]>`
+    with taken as materialized (
+      select s.first_offset + s.message_count as end_offset
+      from queen.segments s
+      where s.queue_id = ${at.queueId} and s.partition_id = ${at.partitionId} and s.created_at < ${at.before}::timestamptz
+      order by s.first_offset limit ${at.segmentsMax}
+    )
+    select count(*) as segments,
+           queen.partition_truncate(${at.queueId}, array[${at.partitionId}::bigint], array[max(t.end_offset)]) as messages
+    from taken t`;
+  return row!;
+}
+
+/** The database's clock, as ISO 8601 with microseconds. */
+export async function databaseNow(sql: Sql): Promise<string> {
+  const [row] = await sql<{ now: string }[]>`select clock_timestamp() as now`;
+  return row!.now;
+}
+
 /** Tables that hold rows of a queue, what refers to others first. */
 export const PURGE_TABLES = [
   "cursors",

@@ -70,22 +70,23 @@ $$;
 create function queen.queue_clear(p_queue integer, p_partition bigint) returns bigint
 language plpgsql as $$
 declare
-  v_id bigint[]; v_head bigint[]; v_count bigint;
+  v_count bigint;
 begin
   perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
   if not exists (select from queen.queues q where q.id = p_queue) then return 0; end if;
-  select array_agg(p.id), array_agg(p.head) into v_id, v_head
+  select queen.partition_truncate(p_queue, array_agg(p.id), array_agg(p.head)) into v_count
   from queen.partitions p
   where p.queue_id = p_queue and (p_partition is null or p.id = p_partition) and p.head > p.tail;
-  if v_id is null then return 0; end if;
-  v_count := queen.partition_truncate(p_queue, v_id, v_head);
+  -- A cursor that is drained stands at the head already.
   perform from queen.cursors c
-  where c.queue_id = p_queue and c.partition_id = any (v_id) order by c.partition_id, c.group_id for update;
+  where c.queue_id = p_queue and (p_partition is null or c.partition_id = p_partition) and c.ready_at < 'infinity'
+  order by c.partition_id, c.group_id for update;
   update queen.cursors c
-  set next_offset = u.head, ready_at = 'infinity', lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+  set next_offset = p.head, ready_at = 'infinity', lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
       resolved = null, has_retries = false
-  from unnest(v_id, v_head) u(id, head)
-  where c.queue_id = p_queue and c.partition_id = u.id;
+  from queen.partitions p
+  where c.queue_id = p_queue and (p_partition is null or c.partition_id = p_partition) and c.ready_at < 'infinity'
+    and p.queue_id = p_queue and p.id = c.partition_id;
   return v_count;
 end
 $$;
