@@ -198,6 +198,33 @@ describe("POST /api/v1/consumer-groups/:group/queues/:queue/seek", () => {
     expect(payloads(await drain(queue, group))).toEqual([1, 2, 3]);
   });
 
+  test("takes a group that began with new back to the start of every partition", async () => {
+    const { queue, group } = await filled();
+    await api.push({ queue, partition: "q", payload: "q1" });
+    expect(await api.pop(queue, { consumerGroup: group, subscriptionMode: "new" })).toEqual([]);
+    await api.push({ queue, partition: "later", payload: "l1" });
+    expect(payloads(await drain(queue, group))).toEqual(["l1"]);
+    const answer = await seek(group, queue, { timestamp: "2020-01-01T00:00:00Z" });
+    expect(answer.json).toMatchObject({ success: true, partitionsUpdated: 3 });
+    expect(
+      payloads(await drain(queue, group))
+        .map(String)
+        .sort(),
+    ).toEqual(["1", "2", "3", "l1", "q1"]);
+  });
+
+  test("takes a group that began with everything to the end of every partition", async () => {
+    const { queue, group } = await filled();
+    await api.push({ queue, partition: "q", payload: "q1" });
+    await api.popPartition(queue, "p", { consumerGroup: group, autoAck: true });
+    await seek(group, queue, { toEnd: true });
+    await api.push({ queue, partition: "p", payload: 4 }, { queue, partition: "r", payload: "r1" });
+    const rest = payloads(await drain(queue, group))
+      .map(String)
+      .sort();
+    expect(rest.filter((payload) => payload !== "q1")).toEqual(["4", "r1"]);
+  });
+
   test("only touches partitions where the group has state", async () => {
     const { queue, group } = await filled();
     expect((await seek(group, queue, { toEnd: true })).json).toMatchObject({ success: true, partitionsUpdated: 0 });
