@@ -2,6 +2,7 @@
  * A PostgreSQL of the user's own, older than the embedded one: Debian's 15, over TCP with a password.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import connect from "postgres";
 import { Api } from "../support/api.ts";
 import { Http } from "../support/http.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -52,6 +53,22 @@ describe.skipIf(debianPostgresMissing !== null)("with PostgreSQL 15 at DATABASE_
     const messages = await new Api(new Http(second.url)).pop("kept");
     expect(messages.map(({ data }) => data)).toEqual(["still here"]);
     expect(await second.stop()).toBe(0);
+  });
+
+  test("takes the main path with unprepared statements, on a database whose clock is not UTC", async () => {
+    const sql = connect(postgres.url, { max: 1, onnotice: () => {} });
+    await sql`alter database app set timezone = 'America/St_Johns'`;
+    await sql.end();
+    const pooled = await startServer({ env: { ...MAIN_PATH_ENV, DATABASE_URL: postgres.url, PG_PREPARE: "false" } });
+    try {
+      const pooledApi = new Api(new Http(pooled.url));
+      for (const [, run] of MAIN_PATH) await run(pooledApi);
+      await pooledApi.pushAll("clock", "p", [1]);
+      const [message] = await pooledApi.pop("clock");
+      expect(Math.abs(Date.parse(message!.createdAt) - Date.now())).toBeLessThan(60_000);
+    } finally {
+      await pooled.stop();
+    }
   });
 
   test("says what is wrong when the password is", async () => {

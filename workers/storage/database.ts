@@ -71,12 +71,12 @@ function instantText(text: string): string {
  */
 export function openPool(target: DatabaseTarget, connectionsMax: number, name: string): postgres.Sql {
   const unixSocket = target.hosts[0]?.startsWith("/") === true;
-  // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one.
-  const connection: Record<string, string | number> = { application_name: name };
+  // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one. The
+  // zone is one they know, and instants are read as UTC.
+  const connection: Record<string, string | number> = { application_name: name, TimeZone: "UTC" };
   if (target.prepare) {
     connection.statement_timeout = target.statementTimeoutMs;
     connection.lock_timeout = target.lockTimeoutMs;
-    connection.TimeZone = "UTC";
     connection.jit = "off";
   }
   return postgres({
