@@ -16,7 +16,7 @@ import type { BodyFormat } from "../schema/wire/format.ts";
 import { renderJson, withoutRawJson } from "../schema/wire/json-render.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
 import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
-import { readPushRequest } from "../schema/wire/push-request.ts";
+import { readPushBody } from "../schema/wire/push-request.ts";
 import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
 import { configure } from "./engine/configure.ts";
 import type { Answer } from "./engine/context.ts";
@@ -97,7 +97,7 @@ function encode(answer: Answer, format: BodyFormat): Encoded {
 }
 
 async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
-  const items = readPushRequest(decodeBody(request.body, request.bodyFormat, true));
+  const items = readPushBody(request.body, request.bodyFormat);
   const cbor = request.bodyFormat === "cbor";
   const results = items.length === 0 ? [] : await engine.pusher.push(items, cbor, request.params.producerSub);
   if (request.answerFormat === "json")

@@ -35,7 +35,7 @@ export interface JsonBody {
  * @throws {@link QueenError} `BODY_NOT_UTF8`, `BODY_INVALID_JSON` or `BODY_TOO_DEEP`.
  */
 export function parseJsonBody(body: string | ArrayBuffer, walked = false): JsonBody {
-  const text = typeof body === "string" ? body : decodeUtf8(body);
+  const text = decodeText(body);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -46,7 +46,13 @@ export function parseJsonBody(body: string | ArrayBuffer, walked = false): JsonB
   return { value, text };
 }
 
-function decodeUtf8(body: ArrayBuffer): string {
+/**
+ * The text of a body.
+ *
+ * @throws {@link QueenError} `BODY_NOT_UTF8`.
+ */
+export function decodeText(body: string | ArrayBuffer): string {
+  if (typeof body === "string") return body;
   try {
     return utf8.decode(body);
   } catch {

@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { DecodedBody } from "./body.ts";
+import { type DecodedBody, decodeBody } from "./body.ts";
 import { encodeCbor } from "./cbor.ts";
 import { fieldError, QueenError } from "./errors.ts";
 import { checkName, isRecord, isUuid } from "./fields.ts";
-import { eachElement, eachMember, skipSpace, skipValue } from "./json.ts";
+import type { BodyFormat } from "./format.ts";
+import { decodeText, eachElement, eachMember, skipSpace, skipValue } from "./json.ts";
 import { DEFAULT_PARTITION } from "./limits.ts";
+import { scanPush } from "./push-scan.ts";
 
 /** A payload as it will stand in a segment: JSON text, or CBOR bytes. */
 export type PayloadText = string | Uint8Array;
@@ -162,4 +164,16 @@ export function readPushRequest(body: DecodedBody): PushItem[] {
     if (ONLY_CLOSED.test(text.slice(end))) return joinItems(value.items, payloads, "null");
   }
   return readItems(value.items, text, topMemberAt(text, "items"));
+}
+
+/**
+ * Reads the body of a push as it arrived.
+ *
+ * @returns As {@link readPushRequest}.
+ * @throws {@link QueenError} As {@link decodeBody} and {@link readPushRequest}.
+ */
+export function readPushBody(body: string | ArrayBuffer | null, format: BodyFormat): PushItem[] {
+  if (format === "cbor" || body === null) return readPushRequest(decodeBody(body, format));
+  const text = decodeText(body);
+  return scanPush(text) ?? readPushRequest(decodeBody(text, format, true));
 }
