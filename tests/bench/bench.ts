@@ -260,6 +260,7 @@ export class Bench {
     const timed = this.figures(outcome, latency);
     const perMessage = (seconds: number) => (seconds * 1e6) / Math.max(1, counted.messages);
     const { cpu } = outcome;
+    const ours = cpu.router + cpu.workers + cpu.helpers + cpu.postgres + outcome.loadCpuSeconds;
     return {
       messagesPerSecond: counted.messages / outcome.windowSeconds,
       p50Ms: timed.p50Ms,
@@ -271,6 +272,7 @@ export class Bench {
         postgres: perMessage(cpu.postgres),
         load: perMessage(outcome.loadCpuSeconds),
       },
+      othersCores: Math.max(0, (cpu.machine - ours) / outcome.windowSeconds),
       diskBytesPerMessage: null,
       limit: null,
       met: null,

@@ -18,6 +18,8 @@ export interface CpuSeconds {
   helpers: number;
   /** PostgreSQL, all its processes. */
   postgres: number;
+  /** Everything that runs on this machine, the above included. */
+  machine: number;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface CpuSeconds {
  * @returns Seconds since each began; threads that ended are missing, PostgreSQL processes that ended are counted.
  */
 export function readCpu(serverPid: number, postmasterPid: number | null): CpuSeconds {
-  const used: CpuSeconds = { router: 0, workers: 0, helpers: 0, postgres: 0 };
+  const used: CpuSeconds = { router: 0, workers: 0, helpers: 0, postgres: 0, machine: machineSeconds() };
   for (const thread of list(`/proc/${serverPid}/task`)) {
     const seconds = threadSeconds(`/proc/${serverPid}/task/${thread}`);
     const name = read(`/proc/${serverPid}/task/${thread}/comm`).trim();
@@ -53,7 +55,19 @@ export function cpuBetween(after: CpuSeconds, before: CpuSeconds): CpuSeconds {
     workers: after.workers - before.workers,
     helpers: after.helpers - before.helpers,
     postgres: after.postgres - before.postgres,
+    machine: after.machine - before.machine,
   };
+}
+
+function machineSeconds(): number {
+  // user, nice, system, idle, iowait, irq, softirq, steal: all but the two in which nothing runs.
+  const [user, nice, system, , , irq, softirq] = read("/proc/stat")
+    .split("\n")[0]!
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return ((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0)) / TICKS_PER_SECOND;
 }
 
 function postgresSeconds(postmasterPid: number): number {

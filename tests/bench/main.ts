@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   }
   console.log(resultTable(rows));
   console.log(
-    "router to load: processor microseconds per message; bare loop: msg/s of one row per batch with the same driver",
+    "router to load: processor microseconds per message; others: cores busy with other programs; bare loop: msg/s of one row per batch with the same driver",
   );
   for (const failure of failures) console.log(`FAILED ${failure}`);
   process.exit(failures.length === 0 ? 0 : 1);

@@ -25,6 +25,7 @@ const COLUMNS: Column[] = [
   { heading: "helpers", numeric: true },
   { heading: "postgres", numeric: true },
   { heading: "load", numeric: true },
+  { heading: "others", numeric: true },
   { heading: "disk B", numeric: true },
   { heading: "bare loop", numeric: true },
   { heading: "aim", numeric: false },
@@ -48,6 +49,7 @@ export function resultTable(rows: Row[]): string {
     ...(["router", "workers", "helpers", "postgres", "load"] as const).map((part) =>
       formatNumber(row.cpuUs?.[part] ?? null),
     ),
+    row.othersCores === null ? "-" : row.othersCores.toFixed(1),
     formatNumber(row.diskBytesPerMessage),
     formatNumber(row.limit),
     row.aim,

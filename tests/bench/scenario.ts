@@ -15,6 +15,8 @@ export interface Row {
   p99Ms: number | null;
   /** Processor microseconds per message. */
   cpuUs: { router: number; workers: number; helpers: number; postgres: number; load: number } | null;
+  /** Cores that other programs kept busy meanwhile; figures taken while it is far from 0 are too low. */
+  othersCores: number | null;
   /** Tables and indexes per message. */
   diskBytesPerMessage: number | null;
   /** Messages a second of a bare loop with the same driver over the same bytes. */
