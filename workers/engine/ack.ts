@@ -256,16 +256,16 @@ export class Acker {
 export function acknowledgeOf(bundle: AckBundle, items: readonly AckItem[], rules: AckRules): Acknowledge {
   const done: number[] = [];
   const failed: Acknowledge["failed"] = [];
-  let releaseOffset: number | null = null;
+  const released: number[] = [];
   for (let at = 0; at < bundle.indexes.length; at += 1) {
     const item = items[bundle.indexes[at]!]!;
     const offset = bundle.offsets[at]!;
     if (DONE.has(item.status)) done.push(offset);
-    else if (item.status === "retry") releaseOffset = offset;
+    else if (item.status === "retry") released.push(offset);
     else {
       const final = item.status === "dlq" || rules.failedIsFinal;
       failed.push({ offset, error: item.error ?? rules.absentError, final });
-      if (rules.failedIsFinal) releaseOffset = offset;
+      if (rules.failedIsFinal) released.push(offset);
     }
   }
   const { partition, groupId, leaseId } = bundle;
@@ -275,7 +275,7 @@ export function acknowledgeOf(bundle: AckBundle, items: readonly AckItem[], rule
     groupId,
     leaseId,
     done: rangesOf(done),
-    releaseOffset,
+    released: rangesOf(released),
     failed,
   };
 }

@@ -168,7 +168,7 @@ export class Claimer {
       groupId: key.groupId,
       leaseId: leaseIds[row.pop]!,
       done: [],
-      releaseOffset: row.first_offset,
+      released: [row.first_offset, row.first_offset + 1],
       failed: [],
     }));
     entries.sort((a, b) => a.partitionId - b.partitionId);

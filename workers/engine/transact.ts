@@ -143,7 +143,7 @@ function mergeEntries(bundles: readonly AckBundle[], acks: readonly AckItem[]): 
       ...merged.entry,
       leaseId: merged.entry.leaseId ?? entry.leaseId,
       done: rangesOf(merged.done),
-      releaseOffset: merged.entry.releaseOffset ?? entry.releaseOffset,
+      released: [...merged.entry.released, ...entry.released],
       failed: [...merged.entry.failed, ...entry.failed],
     };
   }

@@ -59,8 +59,8 @@ export interface Acknowledge {
   /** Null: not checked. */
   leaseId: string | null;
   done: OffsetRanges;
-  /** An offset whose consumer gives the lease back, or null. */
-  releaseOffset: number | null;
+  /** Offsets whose consumer gives the lease back. */
+  released: OffsetRanges;
   failed: { offset: number; error: string | null; final: boolean }[];
 }
 
@@ -89,7 +89,7 @@ export function cursorAcknowledge(sql: Sql, entries: readonly Acknowledge[]): Pr
     select * from queen.cursor_acknowledge(
       ${arrayOf(entries.map((e) => e.queueId))}, ${arrayOf(entries.map((e) => e.partitionId))},
       ${arrayOf(entries.map((e) => e.groupId))}, ${arrayOf(entries.map((e) => e.leaseId))},
-      ${textArray(entries.map((e) => multirange(e.done)))}, ${arrayOf(entries.map((e) => e.releaseOffset))},
+      ${textArray(entries.map((e) => multirange(e.done)))}, ${textArray(entries.map((e) => multirange(e.released)))},
       ${arrayOf(failed.map((f) => f.entry))}, ${arrayOf(failed.map((f) => f.offset))},
       ${textArray(failed.map((f) => f.error))}, ${booleanArray(failed.map((f) => f.final))}
     )`;

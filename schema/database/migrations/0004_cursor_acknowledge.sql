@@ -2,7 +2,7 @@
 -- out-of-order acknowledgement neither skips nor revives a message.
 --
 -- Entries (parallel arrays) are one a cursor, sorted by (queue, partition, group): the lock order. `p_lease` null means:
--- do not check. `p_done` are completed offsets. `p_release` names an offset (or is null) whose consumer gives the lease
+-- do not check. `p_done` are completed offsets. `p_release` are offsets whose consumer gives the lease
 -- back, without counting anything. Offsets that failed stand apart, `p_failed_entry` counting from 1; `p_failed_final`
 -- dead-letters whatever the retry limit says.
 --
@@ -12,7 +12,7 @@
 -- Answers a row an entry: 'recorded', 'lease' (wrong or expired lease: nothing recorded) or 'missing' (no such cursor);
 -- `released` says whether the lease is free now. Then rows of outcome 'dead' name the failed offsets dead-lettered.
 create function queen.cursor_acknowledge(
-  p_queue integer[], p_partition bigint[], p_group integer[], p_lease uuid[], p_done int8multirange[], p_release bigint[],
+  p_queue integer[], p_partition bigint[], p_group integer[], p_lease uuid[], p_done int8multirange[], p_release int8multirange[],
   p_failed_entry integer[], p_failed_offset bigint[], p_failed_error text[], p_failed_final boolean[]
 ) returns table (entry integer, outcome text, released boolean, message_offset bigint)
 language plpgsql as $$
@@ -105,7 +105,7 @@ begin
     v_at := v_ready[i];
     v_free := not v_live;
     if v_live and (v_whole or (v_left and v_inside)
-                   or (p_release[e] is not null and (p_lease[e] is not null or (p_release[e] >= v_first[i] and p_release[e] < v_end[i])))) then
+                   or (not isempty(p_release[e]) and (p_lease[e] is not null or p_release[e] && int8range(v_first[i], v_end[i])))) then
       v_free := true;
       v_at := v_now;
     end if;
