@@ -54,24 +54,34 @@ function quoted(text: string): string {
 
 /** The answer as JSON text, one element an item, in order. */
 export function renderPushAnswer(results: readonly PushResult[]): string {
-  let text = "[";
+  const parts: string[] = [];
   let queue: string | null = null;
-  let queueText = "";
+  let tail = "";
   for (let index = 0; index < results.length; index += 1) {
     const result = results[index]!;
+    const { outcome } = result;
+    parts.push(index === 0 ? "[" : ",");
+    if (outcome.status !== "queued") {
+      parts.push(JSON.stringify(pushResultValue(result, index)));
+      continue;
+    }
     if (result.queue !== queue) {
       queue = result.queue;
-      queueText = JSON.stringify(queue);
+      tail = `,"queueName":${JSON.stringify(queue)}}`;
     }
-    if (index > 0) text += ",";
-    const { outcome } = result;
-    if (outcome.status === "queued") {
-      text += `{"index":${index},"status":"queued","transaction_id":${quoted(result.transactionId)},"message_id":"${
-        outcome.messageId
-      }","partition_id":"${outcome.partitionId}","trace_id":${
-        result.traceId === null ? "null" : `"${result.traceId}"`
-      },"queueName":${queueText}}`;
-    } else text += JSON.stringify(pushResultValue(result, index));
+    parts.push(
+      '{"index":',
+      String(index),
+      ',"status":"queued","transaction_id":',
+      quoted(result.transactionId),
+      ',"message_id":"',
+      outcome.messageId,
+      '","partition_id":"',
+      outcome.partitionId,
+      '","trace_id":',
+      result.traceId === null ? "null" : `"${result.traceId}"`,
+      tail,
+    );
   }
-  return `${text}]`;
+  return results.length === 0 ? "[]" : `${parts.join("")}]`;
 }

@@ -142,14 +142,27 @@ function scanItem(text: string, at: number, items: PushItem[]): number {
   let payload = "null";
   let position = skipSpaces(text, at + 1);
   for (;;) {
-    const keyAt = position + 1;
-    const start = valueAfterKey(text, position);
+    const keyEnd = stringEnd(text, position);
+    const colon = skipSpaces(text, keyEnd);
+    if (text.charCodeAt(colon) !== COLON) throw GIVE_UP;
+    const start = skipSpaces(text, colon + 1);
     const end = valueEnd(text, start);
-    if (text.startsWith('queue"', keyAt)) queue = name(text, start, end);
-    else if (text.startsWith('payload"', keyAt)) payload = text.slice(start, end);
-    else if (text.startsWith('transactionId"', keyAt)) transactionId = name(text, start, end) || null;
-    else if (text.startsWith('partition"', keyAt)) partition = name(text, start, end);
-    else if (text.startsWith('traceId"', keyAt)) traceId = name(text, start, end) || null;
+    // The known keys differ in length, but for two.
+    switch (keyEnd - position) {
+      case 7:
+        if (text.startsWith('"queue"', position)) queue = name(text, start, end);
+        break;
+      case 9:
+        if (text.startsWith('"payload"', position)) payload = text.slice(start, end);
+        else if (text.startsWith('"traceId"', position)) traceId = name(text, start, end) || null;
+        break;
+      case 11:
+        if (text.startsWith('"partition"', position)) partition = name(text, start, end);
+        break;
+      case 15:
+        if (text.startsWith('"transactionId"', position)) transactionId = name(text, start, end) || null;
+        break;
+    }
     position = skipSpaces(text, end);
     const code = text.charCodeAt(position);
     position += 1;

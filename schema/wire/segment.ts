@@ -115,19 +115,30 @@ export function bodyFormatOf(format: number): BodyFormat {
   return format & FORMAT_CBOR ? "cbor" : "json";
 }
 
-/**
- * One message of a JSON body.
- *
- * @param transactionId - JSON text, as are `traceId`, `payload` and `producerSub`; `id` is not.
- */
-export function jsonMessage(
-  id: string,
-  transactionId: string,
-  traceId: string,
-  payload: string,
-  producerSub: string,
-): string {
-  return `{"id":"${id}","transactionId":${transactionId},"traceId":${traceId},"data":${payload},"producerSub":${producerSub}${MESSAGE_END}`;
+/** The fields of one message of a JSON body, as JSON text; but for `id`, which stands between quotes of its own. */
+export interface JsonMessage {
+  id: string;
+  transactionId: string;
+  traceId: string;
+  payload: string;
+  producerSub: string;
+}
+
+/** Adds the parts of one message of a JSON body, to be joined. */
+export function pushJsonMessage(parts: string[], message: JsonMessage): void {
+  parts.push(
+    '{"id":"',
+    message.id,
+    '","transactionId":',
+    message.transactionId,
+    ',"traceId":',
+    message.traceId,
+    ',"data":',
+    message.payload,
+    ',"producerSub":',
+    message.producerSub,
+    MESSAGE_END,
+  );
 }
 
 /**

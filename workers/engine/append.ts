@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { encodeCbor } from "../../schema/wire/cbor.ts";
 import { messageId, messageIdTail, newIdBase, readUuid } from "../../schema/wire/ids.ts";
 import { SEGMENT_BYTES_TARGET, SEGMENT_MESSAGE_COUNT_MAX } from "../../schema/wire/limits.ts";
-import { cborBody, jsonMessage, packBody } from "../../schema/wire/segment.ts";
+import { cborBody, packBody, pushJsonMessage } from "../../schema/wire/segment.ts";
 import type { SegmentAppend } from "../storage/segments.ts";
 import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
@@ -120,8 +120,9 @@ function trustedMemory(
 
 function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buffer {
   if (!cbor) {
+    // Parts joined once: flattening what thousands of `+=` leave behind costs three times as much.
+    const parts: string[] = [];
     const idHead = idBase.slice(0, 31);
-    let text = "";
     let sub: string | null | undefined;
     let subText = "null";
     for (let at = 0; at < places.length; at += 1) {
@@ -132,16 +133,16 @@ function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buf
         sub = unit.producerSub;
         subText = JSON.stringify(sub);
       }
-      text += jsonMessage(
-        idHead + messageIdTail(at),
+      pushJsonMessage(parts, {
+        id: idHead + messageIdTail(at),
         // A time-ordered id is hex digits and dashes: nothing to escape.
-        unit.otherKeys?.[index] ? JSON.stringify(id) : `"${id}"`,
-        trace === null ? "null" : `"${trace}"`,
-        unit.payloads[index] as string,
-        subText,
-      );
+        transactionId: unit.otherKeys?.[index] ? JSON.stringify(id) : `"${id}"`,
+        traceId: trace === null ? "null" : `"${trace}"`,
+        payload: unit.payloads[index] as string,
+        producerSub: subText,
+      });
     }
-    return Buffer.from(text, "utf8");
+    return Buffer.from(parts.join(""), "utf8");
   }
   return cborBody(
     places.map(({ unit, index }, at) =>
