@@ -1,0 +1,137 @@
+/** The checks find what they are there to find: each kind of violation, planted in an otherwise good history. */
+import { describe, expect, test } from "bun:test";
+import { checkHistory } from "./checks.ts";
+import { type AckRecord, History, type PopRecord } from "./history.ts";
+
+const LEASE_MS = 1_000;
+
+/** A history of one partition with four messages, pushed one after another; times in milliseconds. */
+function pushed(): History {
+  const history = new History(LEASE_MS, 1);
+  history.log.set("p", []);
+  for (const n of [0, 1, 2, 3]) {
+    const [transactionId, messageId] = [`t${n}`, `m${n}`];
+    history.pushes.push({
+      partition: "p",
+      transactionId,
+      messageId,
+      outcome: "queued",
+      start: n * 10,
+      end: n * 10 + 5,
+    });
+    history.log.get("p")!.push({ transactionId, messageId });
+  }
+  return history;
+}
+
+function pop(history: History, start: number, leaseId: string, numbers: number[], more: Partial<PopRecord> = {}): void {
+  const messages = numbers.map((n) => ({ partition: "p", transactionId: `t${n}`, messageId: `m${n}` }));
+  const autoAck = leaseId === "";
+  history.pops.push({
+    ...{ group: "g", partition: null, outcome: "answered" as const },
+    ...{ start, end: start + 5, leaseId, messages, autoAck, ...more },
+  });
+}
+
+function ack(history: History, start: number, leaseId: string | null, n: number, more: Partial<AckRecord> = {}): void {
+  history.acks.push({
+    ...{ call: history.newCall(), group: "g", partition: "p", transactionId: `t${n}`, status: "completed" as const },
+    ...{ outcome: "recorded" as const, dlq: false, final: false, start, end: start + 5, leaseId, ...more },
+  });
+}
+
+/** Two leases that follow each other, everything completed. */
+function good(): History {
+  const history = pushed();
+  pop(history, 100, "L1", [0, 1]);
+  ack(history, 110, "L1", 1);
+  ack(history, 120, "L1", 0);
+  pop(history, 130, "L2", [2, 3]);
+  ack(history, 140, "L2", 2);
+  ack(history, 150, "L2", 3);
+  return history;
+}
+
+const PLANTED: [string, RegExp, (history: History) => void][] = [
+  ["a push without its message", /not in the log/, (h) => h.log.get("p")!.pop()],
+  ["an id queued twice", /queued 2 times/, (h) => h.pushes.push({ ...h.pushes[1]!, start: 200, end: 205 })],
+  [
+    "a duplicate told another id",
+    /answered duplicate with m9/,
+    (h) => h.pushes.push({ ...h.pushes[1]!, outcome: "duplicate", messageId: "m9", start: 200, end: 205 }),
+  ],
+  [
+    "an id twice in the log",
+    /holds an id twice/,
+    (h) => h.log.get("p")!.push({ transactionId: "t0", messageId: "m0" }),
+  ],
+  ["a message nobody pushed", /never pushed/, (h) => h.log.get("p")!.push({ transactionId: "x", messageId: "x" })],
+  ["commits out of order", /before a message that was answered earlier/, (h) => h.log.get("p")!.reverse()],
+  [
+    "a message that is delivered with another id",
+    /is not in the log/,
+    (h) => (h.pops[0]!.messages[0]!.messageId = "m7"),
+  ],
+  ["a batch out of order", /out of order/, (h) => h.pops[1]!.messages.reverse()],
+  ["a completed message that comes again", /came again/, (h) => pop(h, 200, "L3", [1])],
+  ["a skipped message", /offset 2 was skipped before 3/, (h) => h.pops[1]!.messages.shift()],
+  ["two leases at once", /overlap/, (h) => pop(h, 112, "L3", [0])],
+  [
+    "two leases within one instant",
+    /overlap/,
+    (h) => {
+      pop(h, 90, "L3", [0, 1]);
+      pop(h, 91, "L4", [0, 1]);
+    },
+  ],
+  ["a refusal under a live lease", /refused under a live lease/, (h) => ack(h, 111, "L1", 0, { outcome: "refused" })],
+  ["an acknowledgement long after the lease", /after the lease had expired/, (h) => ack(h, 3_000, "L2", 3)],
+  ["an acknowledgement under a lost lease", /had come after it/, (h) => ack(h, 150, "L1", 1)],
+  [
+    "one attempt too many",
+    /failed 3 times/,
+    (h) => {
+      h.acks.length = 0;
+      for (const [n, lease] of ["F1", "F2", "F3"].entries()) {
+        pop(h, 2_000 + n * 2_000, lease, [0]);
+        ack(h, 2_010 + n * 2_000, lease, 0, { status: "failed", dlq: n === 2 });
+      }
+    },
+  ],
+  ["a pop that does not see what is there", /did not see offset 0/, (h) => pop(h, 60, "", [])],
+  [
+    "a message that is consumed twice by auto-ack",
+    /was consumed twice/,
+    (h) => {
+      pop(h, 200, "", [0], { group: "auto" });
+      pop(h, 201, "", [0], { group: "auto" });
+    },
+  ],
+  ["a message nobody ever finished", /never finished offset 3/, (h) => h.acks.pop()],
+];
+
+describe("checks of histories", () => {
+  test("find nothing in a good history", () => {
+    expect(checkHistory(good(), ["g"])).toEqual([]);
+  });
+
+  test("accept a redelivery after a failure, an expiry, and an unknown outcome", () => {
+    const history = pushed();
+    pop(history, 100, "L1", [0, 1]);
+    ack(history, 110, "L1", 0, { status: "failed" });
+    pop(history, 116, "L2", [0, 1]);
+    pop(history, 1_200, "L3", [0, 1]);
+    ack(history, 1_210, "L3", 0, { outcome: "unknown" });
+    pop(history, 3_000, "L4", [0, 1, 2, 3]);
+    for (const n of [0, 1, 2, 3]) ack(history, 3_010, "L4", n);
+    expect(checkHistory(history, ["g"])).toEqual([]);
+  });
+
+  for (const [name, expected, plant] of PLANTED) {
+    test(`find ${name}`, () => {
+      const history = good();
+      plant(history);
+      expect(checkHistory(history, ["g"]).join("\n")).toMatch(expected);
+    });
+  }
+});

@@ -1,0 +1,114 @@
+/**
+ * What clients did and saw, with the time each call began and ended. A call took effect at some instant in between; the
+ * checks in this folder ask whether any choice of instants explains all answers.
+ *
+ * @module
+ */
+
+/** Milliseconds of this process's clock. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** One message of a push, or of a push in a transaction that succeeded. */
+export interface PushRecord extends Span {
+  partition: string;
+  transactionId: string;
+  /** `unknown`: no answer came. */
+  outcome: "queued" | "duplicate" | "unknown";
+  messageId: string | null;
+}
+
+/** One message as a pop answered it. */
+export interface Delivered {
+  partition: string;
+  transactionId: string;
+  messageId: string;
+}
+
+/** A pop. */
+export interface PopRecord extends Span {
+  group: string;
+  /** Null: any partition. */
+  partition: string | null;
+  autoAck: boolean;
+  /** Empty with `autoAck`, or without messages. */
+  leaseId: string;
+  outcome: "answered" | "unknown";
+  messages: Delivered[];
+}
+
+/** What was said of one message. */
+export interface AckRecord extends Span {
+  /** Items of one request were decided together. */
+  call: number;
+  group: string;
+  partition: string;
+  transactionId: string;
+  leaseId: string | null;
+  status: "completed" | "failed" | "retry" | "dlq";
+  /** `refused`: invalid or expired lease. */
+  outcome: "recorded" | "refused" | "missing" | "unknown";
+  dlq: boolean;
+  /** Part of a transaction: `failed` dead-letters at once and gives the lease back. */
+  final: boolean;
+}
+
+/** Something else that moves positions. Null means all. */
+export interface ResetRecord extends Span {
+  /** `end`: a seek to the end; `back`: messages may come again; `remove`: a message is gone. */
+  effect: "end" | "back" | "remove";
+  group: string | null;
+  partition: string | null;
+  transactionId: string | null;
+}
+
+/** An attempt to extend a lease. */
+export interface ExtensionRecord extends Span {
+  leaseId: string;
+  ms: number;
+  outcome: "extended" | "refused" | "unknown";
+}
+
+/** A message of the log; its index is its offset. */
+export interface LogEntry {
+  transactionId: string;
+  messageId: string;
+}
+
+/** Everything about one queue. */
+export class History {
+  readonly leaseMs: number;
+  readonly retryLimit: number;
+  readonly pushes: PushRecord[] = [];
+  readonly pops: PopRecord[] = [];
+  readonly acks: AckRecord[] = [];
+  readonly resets: ResetRecord[] = [];
+  readonly extensions: ExtensionRecord[] = [];
+  /** By partition; read from the store at the end. */
+  readonly log = new Map<string, LogEntry[]>();
+  #calls = 0;
+
+  constructor(leaseMs: number, retryLimit: number) {
+    this.leaseMs = leaseMs;
+    this.retryLimit = retryLimit;
+  }
+
+  /** @returns A number for the acknowledgements of one request. */
+  newCall(): number {
+    this.#calls += 1;
+    return this.#calls;
+  }
+}
+
+/** Times a call. `value` is undefined when it threw, which means that its outcome is unknown. */
+export async function timed<T>(call: () => Promise<T>): Promise<Span & { value: T | undefined; error: unknown }> {
+  const start = performance.now();
+  try {
+    const value = await call();
+    return { start, end: performance.now(), value, error: null };
+  } catch (error) {
+    return { start, end: performance.now(), value: undefined, error };
+  }
+}
