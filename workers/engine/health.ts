@@ -5,6 +5,7 @@
  */
 
 import { databasePing } from "../storage/queue-admin.ts";
+import { queueAnyEncrypted } from "../storage/queues.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
 
 /** How long the database may take to answer before it counts as gone, in milliseconds. */
@@ -32,7 +33,20 @@ function succeeds(promise: Promise<unknown>): Promise<boolean> {
   );
 }
 
-/** Answers 200 when the database answers in time, else 503. Never throws. */
+/** What there is to say about encryption: nothing, unless queues are encrypted and no key is configured. */
+async function encryptionTrouble(context: EngineContext): Promise<{ encryption?: string }> {
+  if (context.ring.usable) return {};
+  const any = await within(
+    queueAnyEncrypted(context.database.look).catch(() => false),
+    PING_SECOND_MS,
+  );
+  return any ? { encryption: "key missing: pushes to encrypted queues are refused" } : {};
+}
+
+/**
+ * Answers 200 when the database answers in time, else 503. Names a missing encryption key, which concerns some queues
+ * only and so leaves the status alone. Never throws.
+ */
 export async function health(context: EngineContext): Promise<Answer> {
   const { look, ack } = context.database;
   const first = databasePing(look);
@@ -40,6 +54,6 @@ export async function health(context: EngineContext): Promise<Answer> {
   if (connected === null) {
     connected = await within(succeeds(Promise.any([first, databasePing(ack)])), PING_MS_MAX - PING_SECOND_MS);
   }
-  if (connected) return ok({ database: "connected" });
+  if (connected) return ok({ database: "connected", ...(await encryptionTrouble(context)) });
   return { status: 503, value: { database: "disconnected" } };
 }

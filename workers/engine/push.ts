@@ -299,7 +299,7 @@ function takeDuplicate(draft: Draft, row: SegmentAppendRow): void {
 
 /** The queue is full: the first `room` messages go round again, the others are refused. */
 function refuse(draft: Draft, row: SegmentAppendRow): void {
-  const error = `Queue '${draft.partition.queue.name}' is full: depth ${row.depth}, limit ${row.max_size} (maxSize)`;
+  const error = `Queue '${draft.partition.queue.name}' is full: depth ${row.depth! + row.room!}, limit ${row.max_size} (maxSize)`;
   for (const { unit, index } of draft.places.slice(row.room!)) unit.outcomes[index] = { status: "failed", error };
 }
 

@@ -212,7 +212,7 @@ async function commit(
           throw new Refusal(duplicateText(unit.transactionIds[index]!, unit.partition));
         } else if (row.outcome === "full") {
           throw new Refusal(
-            `Queue '${draft.partition.queue.name}' is full: depth ${row.depth}, limit ${row.max_size} (maxSize)`,
+            `Queue '${draft.partition.queue.name}' is full: depth ${row.depth! + row.room!}, limit ${row.max_size} (maxSize)`,
           );
         } else throw new Surprise(row.outcome);
       }

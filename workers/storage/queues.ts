@@ -41,6 +41,13 @@ export function queueFind(sql: Sql, names: readonly string[]): Promise<QueueRow[
   return sql<QueueRow[]>`select q.* from queen.queues q where q.name = any (${textArray(names)}::text[])`;
 }
 
+/** Whether any queue is encrypted. */
+export async function queueAnyEncrypted(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ any: boolean }[]>`
+    select exists (select from queen.queues q where q.encryption_enabled) as any`;
+  return row!.any;
+}
+
 /** Finds queues by id. Any order; unknown ids are left out. */
 export function queueFindById(sql: Sql, ids: readonly number[]): Promise<QueueRow[]> {
   return sql<QueueRow[]>`select q.* from queen.queues q where q.id = any (${arrayOf(ids)}::integer[])`;

@@ -145,25 +145,27 @@ begin
   end if;
 
   if v_new_keys then
+    -- Driven by the request, each key one probe of the index: left to choose, the planner scans a partition's keys.
     for e in
-      with hit as (
-        select k.entry, k.batch_index, x.message_offset
-        from unnest(p_key_entry, p_key, p_key_index) k(entry, key, batch_index)
-        join queen.transaction_keys x
-          on x.queue_id = p_queue[k.entry] and x.partition_id = p_partition[k.entry] and x.key = k.key
-        where v_outcome[k.entry] in ('appended', 'duplicate')
-      )
-      select distinct hit.entry from hit
+      select distinct k.entry
+      from unnest(p_key_entry, p_key) k(entry, key)
+      cross join lateral (
+        select from queen.transaction_keys x
+        where x.queue_id = p_queue[k.entry] and x.partition_id = p_partition[k.entry] and x.key = k.key limit 1
+      ) x
+      where v_outcome[k.entry] in ('appended', 'duplicate')
     loop
       return query
         select e, 'duplicate'::text, null::bigint, null::integer, null::timestamptz,
                k.batch_index, x.message_offset, s.id_base, s.first_offset, null::bigint, null::bigint, null::integer, null::uuid
         from unnest(p_key_entry, p_key, p_key_index) k(entry, key, batch_index)
-        join queen.transaction_keys x
-          on x.queue_id = p_queue[e] and x.partition_id = p_partition[e] and x.key = k.key
+        cross join lateral (
+          select x.message_offset from queen.transaction_keys x
+          where x.queue_id = p_queue[e] and x.partition_id = p_partition[e] and x.key = k.key limit 1
+        ) x
         cross join lateral (
           select s.id_base, s.first_offset from queen.segments s
-          where s.queue_id = x.queue_id and s.partition_id = x.partition_id and s.first_offset <= x.message_offset
+          where s.queue_id = p_queue[e] and s.partition_id = p_partition[e] and s.first_offset <= x.message_offset
           order by s.first_offset desc limit 1
         ) s
         where k.entry = e;
