@@ -158,4 +158,4 @@ CREATE INDEX "segments_tx" ON "queen"."segments" USING btree ("queue_id","partit
 CREATE INDEX "segments_created" ON "queen"."segments" USING btree ("queue_id","created_at");--> statement-breakpoint
 CREATE INDEX "traces_message" ON "queen"."traces" USING btree ("queue_id","partition_id","message_offset");--> statement-breakpoint
 CREATE INDEX "traces_names" ON "queen"."traces" USING gin ("names");--> statement-breakpoint
-CREATE INDEX "transaction_keys_offset" ON "queen"."transaction_keys" USING btree ("queue_id","partition_id","message_offset");
+CREATE INDEX "transaction_keys_offset" ON "queen"."transaction_keys" USING btree ("queue_id","partition_id","message_offset") WHERE message_offset >= 0;

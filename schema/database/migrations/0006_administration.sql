@@ -22,7 +22,7 @@ begin
   delete from queen.segments s using unnest(v_id, v_end) u(id, end_offset)
   where s.queue_id = p_queue and s.partition_id = u.id and s.first_offset < u.end_offset;
   delete from queen.transaction_keys k using unnest(v_id, v_end) u(id, end_offset)
-  where k.queue_id = p_queue and k.partition_id = u.id and k.message_offset < u.end_offset;
+  where k.queue_id = p_queue and k.partition_id = u.id and k.message_offset >= 0 and k.message_offset < u.end_offset;
   delete from queen.retries t using unnest(v_id, v_end) u(id, end_offset)
   where t.queue_id = p_queue and t.partition_id = u.id and t.message_offset < u.end_offset;
   delete from queen.dead_letters d using unnest(v_id, v_end) u(id, end_offset)
@@ -140,7 +140,7 @@ begin
   update queen.partitions p set tombstone_count = p.tombstone_count + 1, epoch = p.epoch + 1
   where p.queue_id = p_queue and p.id = p_partition;
   perform queen.cursor_resolve(p_queue, p_partition, null, p_offset);
-  delete from queen.transaction_keys k where k.queue_id = p_queue and k.partition_id = p_partition and k.message_offset = p_offset;
+  delete from queen.transaction_keys k where k.queue_id = p_queue and k.partition_id = p_partition and k.message_offset >= 0 and k.message_offset = p_offset;
   delete from queen.retries t where t.queue_id = p_queue and t.partition_id = p_partition and t.message_offset = p_offset;
   delete from queen.dead_letters d where d.queue_id = p_queue and d.partition_id = p_partition and d.message_offset = p_offset;
   delete from queen.traces t where t.queue_id = p_queue and t.partition_id = p_partition and t.message_offset = p_offset;
