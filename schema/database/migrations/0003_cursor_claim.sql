@@ -27,8 +27,11 @@ create function queen.cursor_settle(p_queue integer[], p_partition bigint[], p_g
 language sql as $$
   with held as materialized (
     select p.queue_id, p.id, p.head
-    from unnest(p_queue, p_partition) u(queue_id, id)
+    from unnest(p_queue, p_partition, p_group) u(queue_id, id, group_id)
+    join queen.cursors c on c.queue_id = u.queue_id and c.partition_id = u.id and c.group_id = u.group_id
     join queen.partitions p on p.queue_id = u.queue_id and p.id = u.id
+    -- Where more is known to follow there is nothing to lock.
+    where p.head <= c.next_offset
     for share of p skip locked
   )
   update queen.cursors c

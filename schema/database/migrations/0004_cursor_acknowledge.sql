@@ -27,21 +27,48 @@ declare
   u_ready timestamptz[] := '{}'; u_count bigint[] := '{}'; u_whole boolean[] := '{}'; u_retries boolean[] := '{}';
   v_done int8multirange; v_before int8multirange; v_fresh int8multirange; v_new bigint; v_live boolean; v_free boolean; v_at timestamptz; v_delayed boolean;
   v_dead bigint[]; v_failed bigint; v_left boolean; v_delay_ms integer; v_inside boolean; v_whole boolean; r int8range;
+  v_simple integer[];
   e integer; i integer;
 begin
   select array_agg(l.ord), array_agg(l.next_offset), array_agg(l.lease_id), array_agg(l.lease_expires_at), array_agg(l.lease_first),
-         array_agg(l.lease_end), array_agg(l.resolved), array_agg(l.has_retries), array_agg(l.ready_at)
-  into v_found, v_next, v_lease, v_expires, v_first, v_end, v_resolved, v_retries, v_ready
+         array_agg(l.lease_end), array_agg(l.resolved), array_agg(l.has_retries), array_agg(l.ready_at),
+         array_agg(l.ord) filter (where l.simple)
+  into v_found, v_next, v_lease, v_expires, v_first, v_end, v_resolved, v_retries, v_ready, v_simple
   from (
-    select u.ord::integer as ord, c.next_offset, c.lease_id, c.lease_expires_at, c.lease_first, c.lease_end, c.resolved, c.has_retries, c.ready_at
-    from unnest(p_queue, p_partition, p_group) with ordinality u(queue_id, partition_id, group_id, ord)
+    select u.ord::integer as ord, c.next_offset, c.lease_id, c.lease_expires_at, c.lease_first, c.lease_end, c.resolved, c.has_retries, c.ready_at,
+           -- The whole of a live lease, nothing of it resolved before, nothing failed: what consumers do nearly always.
+           coalesce(c.lease_id = u.lease_id and c.lease_expires_at > v_now and c.resolved is null and not c.has_retries and not v_fails
+             and isempty(p_release[u.ord]) and u.done = int8multirange(int8range(c.next_offset, c.lease_end)), false) as simple
+    from unnest(p_queue, p_partition, p_group, p_lease, p_done) with ordinality u(queue_id, partition_id, group_id, lease_id, done, ord)
     join queen.cursors c on c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
     order by u.ord
     for update of c
   ) l;
 
-  for i in 1 .. coalesce(cardinality(v_found), 0) loop
+  if v_simple is not null then
+    with whole as materialized (
+      select s.ord, p_queue[s.ord] as queue_id, p_partition[s.ord] as partition_id, p_group[s.ord] as group_id, upper(p_done[s.ord]) as next_offset
+      from unnest(v_simple) s(ord)
+    ), held as materialized (
+      -- As in cursor_settle: only under the partition's lock is it certain that nothing follows.
+      select w.ord, p.head
+      from whole w
+      join queen.partitions p on p.queue_id = w.queue_id and p.id = w.partition_id
+      where p.head <= w.next_offset
+      for share of p skip locked
+    )
+    update queen.cursors c
+    set next_offset = w.next_offset, ready_at = case when h.head <= w.next_offset then 'infinity' else v_now end,
+        lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+        consumed_count = c.consumed_count + w.next_offset - c.next_offset, batch_count = c.batch_count + 1, consumed_at = v_now
+    from whole w left join held h on h.ord = w.ord
+    where c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = w.group_id;
+    return query select s.ord, 'recorded'::text, true, null::bigint from unnest(v_simple) s(ord);
+  end if;
+
+  for i in 1 .. case when cardinality(v_simple) = cardinality(v_found) then 0 else coalesce(cardinality(v_found), 0) end loop
     e := v_found[i];
+    continue when e = any (v_simple);
     v_live := v_lease[i] is not null and v_expires[i] > v_now;
     if p_lease[e] is not null and not (v_live and v_lease[i] = p_lease[e]) then
       return query select e, 'lease'::text, not v_live, null::bigint;
