@@ -59,6 +59,7 @@ export interface OperationParams {
   ackBatch: Record<string, never>;
   transaction: Record<string, never>;
   leaseExtend: { leaseId: string };
+  leaseAcknowledge: { leaseId: string };
   queueDelete: { queue: string };
   queueClear: { queue: string; partition: string | null };
   deadLetterList: PageParams & {

@@ -14,6 +14,7 @@ import { encodeCbor } from "../schema/wire/cbor.ts";
 import { QueenError } from "../schema/wire/errors.ts";
 import type { BodyFormat } from "../schema/wire/format.ts";
 import { renderJson, withoutRawJson } from "../schema/wire/json-render.ts";
+import { readLeaseAckRequest } from "../schema/wire/lease-ack-request.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
 import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
 import { readPushBody } from "../schema/wire/push-request.ts";
@@ -151,6 +152,10 @@ async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded
     }
     case "leaseExtend":
       return await encoded(extend(context, request.params.leaseId, optionalBodyOf(request)));
+    case "leaseAcknowledge": {
+      const said = readLeaseAckRequest(optionalBodyOf(request));
+      return await encoded(engine.leaseAcker.acknowledge(request.params.leaseId, said));
+    }
     case "configure":
       return await encoded(configure(context, request.params, bodyOf(request)));
     case "queueDelete":

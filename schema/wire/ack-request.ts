@@ -23,19 +23,22 @@ export interface AckItem {
 /** Longest error text that is kept, in UTF-16 code units; the rest is cut off. */
 const ERROR_LENGTH_MAX = 10_000;
 
-function textOr<T>(value: unknown, field: string, absent: T): string | T {
+/** A text, or `absent` for a field that is absent or null. */
+export function textOr<T>(value: unknown, field: string, absent: T): string | T {
   if (value === undefined || value === null) return absent;
   if (typeof value !== "string") throw fieldError(`${field} must be a string`);
   return value;
 }
 
-function errorText(value: unknown): string | null {
+/** The text of a failure, cut to what is kept. */
+export function errorText(value: unknown): string | null {
   const text = textOr(value, "error", null);
   if (text === null) return null;
   return text.slice(0, ERROR_LENGTH_MAX).replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
-function groupOf(value: unknown): string {
+/** A consumer group, checked. */
+export function groupOf(value: unknown): string {
   const group = textOr(value, "consumerGroup", QUEUE_MODE_GROUP);
   checkName(group, "consumerGroup");
   return group === "" ? QUEUE_MODE_GROUP : group;

@@ -57,6 +57,7 @@ function preferredIndex(request: WorkerRequest, loads: readonly Load[]): number 
     case "ackBatch":
       return ackIndex(lookAt(request.body), loads.length);
     case "leaseExtend":
+    case "leaseAcknowledge":
       return leaseIndex(request.params.leaseId, loads.length);
     default:
       return -1;

@@ -4,7 +4,7 @@ import { databaseSocket } from "../support/database.ts";
 import { Http } from "../support/http.ts";
 import { uniqueName, uuidV7 } from "../support/names.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-import { until } from "../support/wait.ts";
+import { until, untilTime } from "../support/wait.ts";
 
 setDefaultTimeout(60_000);
 
@@ -63,6 +63,27 @@ describe.each(ways)("two instances on one database, %s", (_way, here, there) => 
     expect(json.success).toBe(true);
     expect(await there.ack(leasedAckOf(message!))).toMatchObject({ success: true, leaseReleased: true });
     expect(payloads(await here.pop(queue))).toEqual([2]);
+  });
+
+  test("a lease taken here is acknowledged as a whole there", async () => {
+    const queue = uniqueName("two");
+    await here.push({ queue, partition: "a" }, { queue, partition: "b" }, { queue, partition: "b" });
+    const [message, ...rest] = await here.pop(queue, { batch: 9, partitions: 9 });
+    expect(rest).toHaveLength(2);
+    const path = `/api/v1/lease/${message!.leaseId}/ack`;
+    expect((await there.http.post(path, {})).json).toMatchObject({ success: true, acknowledged: 3, partitions: 2 });
+    expect(await here.pop(queue, { batch: 9, partitions: 9 })).toEqual([]);
+    expect((await here.http.post(path, {})).json).toMatchObject({ success: false, error: "Lease not found" });
+  });
+
+  test("a lease that expired here is known as such there", async () => {
+    const queue = uniqueName("two");
+    await here.configure(queue, { leaseTime: 1 });
+    await here.push({ queue });
+    const [message] = await here.pop(queue);
+    await untilTime(Date.now() + 1_100);
+    const { json } = await there.http.post(`/api/v1/lease/${message!.leaseId}/ack`, {});
+    expect(json).toMatchObject({ success: false, error: "Invalid or expired lease" });
   });
 
   test("of concurrent pushes of an id at both exactly one wins", async () => {

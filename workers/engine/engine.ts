@@ -8,6 +8,7 @@ import { KeyRing } from "../../schema/wire/segment.ts";
 import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
 import { type Database, openDatabase, openPool } from "../storage/database.ts";
 import { Acker } from "./ack.ts";
+import { LeaseAcker } from "./acknowledge-lease.ts";
 import { Catalog } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { type Jobs, startJobs } from "./jobs.ts";
@@ -23,6 +24,7 @@ export interface Engine {
   pusher: Pusher;
   popper: Popper;
   acker: Acker;
+  leaseAcker: LeaseAcker;
   /** Parked pops look at these queues again. */
   wake(queueIds: number[], partitionIds: number[] | null): void;
   /** Forgets what is known of these queues; of all when the list is empty. */
@@ -86,6 +88,7 @@ export async function openEngine(
   const popper = new Popper(context, leases, parked);
   const pusher = new Pusher(context);
   const acker = new Acker(context, leases);
+  const leaseAcker = new LeaseAcker(context, leases);
   let jobs: Jobs | null = null;
   if (leads) {
     peers = openPeers(context, popper, send);
@@ -97,6 +100,7 @@ export async function openEngine(
     pusher,
     popper,
     acker,
+    leaseAcker,
     wake(queueIds, partitionIds) {
       popper.waiters.wake(queueIds, partitionIds);
       peers?.announceReady(queueIds);
@@ -109,7 +113,7 @@ export async function openEngine(
     async stop() {
       popper.stop();
       await jobs?.stop();
-      await Promise.all([pusher.drained(), acker.drained()]);
+      await Promise.all([pusher.drained(), acker.drained(), leaseAcker.drained()]);
       await peers?.stop();
       await closeAll(database, peerPools.get(context));
     },

@@ -74,6 +74,7 @@ const PARTS_MAX = 100_000;
 export class LeaseBook {
   readonly #byLease = new Map<string, LeasePart>();
   readonly #byCursor = new Map<string, LeasePart>();
+  readonly #partitions = new Map<string, Set<number>>();
 
   /** Notes a lease of one partition. */
   add(lease: { leaseId: string; queueId: number; partitionId: number; groupId: number }, part: LeasePart): void {
@@ -81,7 +82,10 @@ export class LeaseBook {
     this.#byCursor.delete(cursor);
     this.#byCursor.set(cursor, part);
     this.#byLease.set(`${lease.leaseId} ${lease.partitionId}`, part);
-    for (const map of [this.#byLease, this.#byCursor]) {
+    const partitions = this.#partitions.get(lease.leaseId);
+    if (partitions) partitions.add(lease.partitionId);
+    else this.#partitions.set(lease.leaseId, new Set([lease.partitionId]));
+    for (const map of [this.#byLease, this.#byCursor, this.#partitions]) {
       if (map.size <= PARTS_MAX) continue;
       for (const key of map.keys()) {
         map.delete(key);
@@ -93,6 +97,14 @@ export class LeaseBook {
   /** Forgets a lease that was given back. */
   release(leaseId: string, partitionId: number): void {
     this.#byLease.delete(`${leaseId} ${partitionId}`);
+    const partitions = this.#partitions.get(leaseId);
+    if (partitions?.delete(partitionId) && partitions.size === 0) this.#partitions.delete(leaseId);
+  }
+
+  /** All partitions that a lease was given on here and that were not given back here; null when it is not remembered. */
+  partitionsOf(leaseId: string): readonly number[] | null {
+    const partitions = this.#partitions.get(leaseId);
+    return partitions ? [...partitions] : null;
   }
 
   /** What was handed out under a lease on a partition, or lately to a group when no lease is named. */

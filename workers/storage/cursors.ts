@@ -159,3 +159,59 @@ export function cursorNextReady(
     join queen.cursors c on c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = w.group_id
     where w.partition_id is not null and c.ready_at < 'infinity'`;
 }
+
+/** What is said of everything under one lease. */
+export interface LeaseAcknowledge {
+  queueId: number;
+  groupId: number;
+  leaseId: string;
+  status: "completed" | "failed" | "dlq" | "retry";
+  error: string;
+  /** All partitions that the lease was given on, less those given back since; null: not known. */
+  partitionIds: readonly number[] | null;
+}
+
+/** One partition that was given back. */
+export interface LeaseAcknowledgeRow {
+  /** 1-based position in the entries of the call. */
+  entry: number;
+  partition_id: number;
+  /** Messages that were still open under the lease. */
+  open_count: number;
+  /** Those of them that were dead-lettered. */
+  dead_count: number;
+}
+
+/**
+ * Answers for everything under some leases and gives them back.
+ *
+ * @remarks
+ * Rides on cursors_pkey where the partitions are known, else on cursors_ready. Locks cursors in order, then partitions that
+ * became drained, skipping locked ones. A repeat finds the lease given back and changes nothing.
+ *
+ * @param entries - Each lease once.
+ * @returns Nothing for a lease that is not held (any more).
+ * @throws The driver's error; the outcome is unknown when the connection was lost, nothing was written otherwise.
+ */
+export function leaseAcknowledge(sql: Sql, entries: readonly LeaseAcknowledge[]): Promise<LeaseAcknowledgeRow[]> {
+  const known = entries.flatMap((entry, at) => (entry.partitionIds ?? []).map((id) => ({ entry: at + 1, id })));
+  return sql<LeaseAcknowledgeRow[]>`
+    select * from queen.lease_acknowledge(
+      ${arrayOf(entries.map((e) => e.queueId))}, ${arrayOf(entries.map((e) => e.groupId))},
+      ${arrayOf(entries.map((e) => e.leaseId))}, ${textArray(entries.map((e) => e.status))},
+      ${textArray(entries.map((e) => e.error))}, ${arrayOf(known.map((k) => k.entry))}, ${arrayOf(known.map((k) => k.id))}
+    )`;
+}
+
+/** Which of some leases expired without being given back; an old one may be forgotten. */
+export async function leasesExpired(
+  sql: Sql,
+  leases: readonly { queueId: number; groupId: number; leaseId: string }[],
+): Promise<ReadonlySet<string>> {
+  const rows = await sql<{ id: string }[]>`
+    select id from queen.lease_expired(
+      ${arrayOf(leases.map((l) => l.queueId))}, ${arrayOf(leases.map((l) => l.groupId))},
+      ${arrayOf(leases.map((l) => l.leaseId))}
+    ) id`;
+  return new Set(rows.map((row) => row.id));
+}

@@ -173,7 +173,7 @@ begin
   if v_groups is null then
     with gone as (
       delete from queen.retries t
-      where t.queue_id = p_queue and t.partition_id = p_partition and t.message_offset = p_offset
+      where t.queue_id = p_queue and t.partition_id = p_partition and t.message_offset = p_offset and t.failure_count > 0
       returning t.group_id
     )
     select array_agg(gone.group_id) into v_groups from gone;
@@ -191,6 +191,15 @@ begin
              else coalesce(c.resolved, '{}') - int8multirange(int8range(p_offset, p_offset + 1)) end, '{}'),
       ready_at = case when c.lease_id is not null and c.lease_expires_at > v_now then c.ready_at else v_now end
   where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = any (v_groups);
+  -- Whoever holds a lease over it now may still complete that lease as a whole: this message is not meant by that.
+  with held as (
+    update queen.cursors c set has_retries = true
+    where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = any (v_groups)
+      and c.lease_expires_at > v_now and c.lease_first <= p_offset and c.lease_end > p_offset
+    returning c.group_id, c.lease_id
+  )
+  insert into queen.retries (queue_id, partition_id, group_id, message_offset, failure_count, error, failed_at)
+  select p_queue, p_partition, h.group_id, p_offset, 0, h.lease_id::text, v_now from held h;
   -- A group without a cursor here has nothing else to consume here.
   insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, resolved)
   select p_queue, p_partition, g.id, p_offset, v_now, nullif(int8multirange(int8range(p_offset + 1, v_head)), '{}')

@@ -12,6 +12,7 @@ const paths: [method: string, path: string][] = [
   ["GET", "/api/v1/pop?namespace=@"],
   ["GET", "/api/v1/pop?task=@"],
   ["POST", "/api/v1/lease/@/extend"],
+  ["POST", "/api/v1/lease/@/ack"],
   ["DELETE", "/api/v1/resources/queues/@"],
   ["DELETE", "/api/v1/queues/@/clear"],
   ["DELETE", "/api/v1/queues/known/clear?partition=@"],

@@ -240,6 +240,22 @@ const extend: Route = {
   bodyOptional: true,
 };
 
+const leaseAck: Route = {
+  name: "POST /api/v1/lease/:leaseId/ack",
+  async prepare(api) {
+    const { path: _path, unchanged, body } = await ack.prepare(api);
+    const path = `/api/v1/lease/${(body as { leaseId: string }).leaseId}/ack`;
+    return { path, body: { consumerGroup: "__QUEUE_MODE__", status: "completed", error: "e" }, unchanged };
+  },
+  fields: [
+    ["consumerGroup", "optionalName", /consumerGroup/],
+    ["status", "optionalId", /status/],
+    ["error", "optionalId", /error/],
+  ],
+  texts: [[{ status: "done" }, "status must be one of completed, success, failed, dlq, retry"]],
+  bodyOptional: true,
+};
+
 const traces: Route = {
   name: "POST /api/v1/traces",
   async prepare(api) {
@@ -326,6 +342,7 @@ export const ROUTES: readonly Route[] = [
   ackBatch,
   transaction,
   extend,
+  leaseAck,
   traces,
   subscription,
   seek,

@@ -17,6 +17,7 @@ const BODY_ROUTES = [
 ];
 const OPTIONAL_ROUTES = [
   "lease/l/extend",
+  "lease/l/ack",
   "messages/p/t/dlq",
   "messages/p/t/retry",
   "consumer-groups/g/queues/q/partitions/p/seek",
@@ -101,6 +102,7 @@ describe("CBOR", () => {
     ["POST", "/api/v1/ack/binary"],
     ["POST", "/api/v1/ack/batch/binary"],
     ["POST", "/api/v1/lease/l/extend/binary"],
+    ["POST", "/api/v1/lease/l/ack/binary"],
     ["GET", "/api/v1/pop/queue/q/binary"],
     ["GET", "/api/v1/pop/queue/q/partition/p/binary"],
     ["GET", "/api/v1/pop/binary?task=t"],

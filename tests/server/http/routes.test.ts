@@ -28,6 +28,7 @@ describe("each route calls its operation", () => {
     ["POST", "/api/v1/ack", "ack", {}],
     ["POST", "/api/v1/ack/batch", "ackBatch", {}],
     ["POST", "/api/v1/lease/l/extend", "leaseExtend", { leaseId: "l" }],
+    ["POST", "/api/v1/lease/l/ack", "leaseAcknowledge", { leaseId: "l" }],
     ["GET", "/api/v1/pop/queue/q", "pop", { queue: "q", ...POP }],
     ["GET", "/api/v1/pop/queue/q/partition/p?partitions=5", "pop", { queue: "q", partition: "p", ...POP }],
     ["GET", "/api/v1/pop?namespace=n", "pop", { namespace: "n", ...POP }],

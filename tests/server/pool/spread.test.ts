@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Load, spread } from "../../../server/pool/spread.ts";
+import type { WorkerRequest } from "../../../workers/protocol.ts";
 import { bodyRequest, popRequest } from "./echo-pool.ts";
 
 const WORKERS = 8;
@@ -89,9 +90,10 @@ describe("spread() of acknowledgements", () => {
       const item = { transactionId: "t", partitionId, leaseId: leaseOf(index) };
       expect(choose(bodyRequest("ack", JSON.stringify(item)))).toBe(index);
       expect(choose(bodyRequest("ackBatch", JSON.stringify({ acknowledgments: [item] })))).toBe(index);
-      expect(
-        spread({ ...bodyRequest("ack", null), operation: "leaseExtend", params: { leaseId: leaseOf(index) } }, loads()),
-      ).toBe(index);
+      for (const operation of ["leaseExtend", "leaseAcknowledge"] as const) {
+        const request = { ...bodyRequest("ack", null), operation, params: { leaseId: leaseOf(index) } };
+        expect(spread(request as WorkerRequest, loads())).toBe(index);
+      }
     }
   });
 
