@@ -98,6 +98,15 @@ const PLANTED: [string, RegExp, (history: History) => void][] = [
       }
     },
   ],
+  [
+    "a message dead-lettered too early",
+    /failed 1 times, dead-lettered 1 times/,
+    (h) => {
+      h.acks.length = 0;
+      pop(h, 2_000, "F1", [0]);
+      ack(h, 2_010, "F1", 0, { status: "failed", dlq: true });
+    },
+  ],
   ["a pop that does not see what is there", /did not see offset 0/, (h) => pop(h, 60, "", [])],
   [
     "a message that is consumed twice by auto-ack",

@@ -184,11 +184,17 @@ function checkAttempts(evidence: Evidence, lane: Lane): string[] {
     const pure = acks.every(
       (ack) => ack.outcome === "refused" || (failures.includes(ack) && !ack.final && ack.leaseId),
     );
-    if (!pure || lane.resets.length > 0) continue;
-    const dead = failures.filter((ack) => ack.dlq).length;
-    if (failures.length > retryLimit + 1 || dead > 1 || (dead === 1 && failures.length !== retryLimit + 1)) {
+    const { transactionId } = evidence.log(lane.partition)[offset]!;
+    const moved = lane.resets.some((reset) => reset.transactionId === null || reset.transactionId === transactionId);
+    if (!pure || moved) continue;
+    const dead = failures.filter((ack) => ack.dlq);
+    // Said again after the last attempt, it counts for nothing.
+    const before = failures.filter((ack) => !ack.dlq && ack.end < (dead[0]?.start ?? Number.POSITIVE_INFINITY));
+    if (before.length > retryLimit || dead.length > 1 || (dead.length === 1 && failures.length <= retryLimit)) {
       const where = `${lane.group} on ${lane.partition}: offset ${offset}`;
-      violations.push(`${where} failed ${failures.length} times, dead-lettered ${dead} times, limit ${retryLimit}`);
+      violations.push(
+        `${where} failed ${failures.length} times, dead-lettered ${dead.length} times, limit ${retryLimit}`,
+      );
     }
   }
   return violations;
