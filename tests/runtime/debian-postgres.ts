@@ -14,8 +14,9 @@ import { temporaryFolder } from "./program.ts";
 
 const PROGRAMS = "/usr/lib/postgresql/15/bin";
 /** PostgreSQL refuses to run as root. */
-const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-const PASSWORD = "it's a secret";
+export const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+/** Of the role `app`. */
+export const PASSWORD = "it's a secret";
 
 /** Why tests with it cannot run on this machine; null when they can. */
 export const debianPostgresMissing: string | null = existsSync(join(PROGRAMS, "postgres"))
@@ -95,7 +96,8 @@ async function makeDatabase(port: number): Promise<void> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that nothing listened on just now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

@@ -79,7 +79,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     connection.lock_timeout = target.lockTimeoutMs;
     connection.jit = "off";
   }
-  return postgres({
+  const sql = postgres({
     host: target.hosts[0]!,
     port: target.port,
     user: target.user,
@@ -102,6 +102,23 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
       instant: { to: 1184, from: [1184], serialize: String, parse: instantText },
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as postgres.Sql;
+  return target.prepare ? sql : withoutPipelining(sql);
+}
+
+/**
+ * Keeps the driver from sending a statement behind another one: a pooler hands the session on when the first is done, and
+ * the answer to the second reaches nobody. The driver itself waits for everything but statements without parameters, and
+ * gives up a connection as "full" when this internal hook of its transactions returns nothing.
+ */
+function withoutPipelining(sql: postgres.Sql): postgres.Sql {
+  return new Proxy(sql, {
+    apply(target, self, values: unknown[]) {
+      const [strings] = values;
+      const bare = values.length === 1 && Array.isArray(strings) && "raw" in strings;
+      if (!bare) return Reflect.apply(target as (...all: unknown[]) => unknown, self, values);
+      return target.unsafe(String(strings[0]), [], { onexecute: () => {} } as postgres.UnsafeQueryOptions);
+    },
+  });
 }
 
 /**
