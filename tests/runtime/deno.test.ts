@@ -34,7 +34,7 @@ test(
         cwd: ROOT,
         env: environment(folder),
       });
-      expect(output).toContain(`1 passed (${MAIN_PATH.length + 1} steps) | 0 failed`);
+      expect(output).toContain(`2 passed (${MAIN_PATH.length + 1} steps) | 0 failed`);
       expect(code).toBe(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });

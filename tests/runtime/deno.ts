@@ -3,10 +3,13 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import process from "node:process";
+import { bodyRequest, echoPool } from "../server/pool/echo-pool.ts";
 import { Api } from "../support/api.ts";
 import { Http } from "../support/http.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { until } from "../support/wait.ts";
 import { MAIN_PATH, MAIN_PATH_ENV, stopsWell } from "./main-path.ts";
 
 /** The part of Deno's test runner that is used here; the project's types are Bun's. */
@@ -42,6 +45,24 @@ Deno.test({
       );
     } finally {
       await server.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: "a worker that dies on Deno has its request answered, and is replaced",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const { pool } = echoPool({ workerCount: 1 });
+    await pool.start();
+    try {
+      assert.ok((await pool.send(bodyRequest("ack", "DIE"))).status >= 500);
+      await until(() => pool.state().workers[0]!.state === "ready", 10_000, "a new worker");
+      assert.equal(pool.state().workers[0]!.restartCount, 1);
+      assert.equal((await pool.send(bodyRequest("ack", "{}"))).status, 200);
+    } finally {
+      await pool.stop(1_000);
     }
   },
 });
