@@ -24,7 +24,9 @@ import {
 } from "../storage/queues.ts";
 
 const QUEUES_MAX = 50_000;
-const PARTITIONS_MAX = 200_000;
+/** Partitions remembered in each of two generations; about 300 bytes each. */
+const PARTITIONS_MAX = 100_000;
+const GROUPS_MAX = 200_000;
 const ABSENT_MS = 250;
 /** Age at which what is remembered of a queue is read again; the bound when a message between instances is lost. */
 const REFRESH_MS = 30_000;
@@ -43,6 +45,70 @@ export interface KnownPartition {
   uuid: string;
 }
 
+interface KnownGroup {
+  id: number;
+  /** Its subscription is decided: pops need not register it any more. */
+  decided: boolean;
+}
+
+/** Partitions of one queue. */
+interface KnownPartitions {
+  byName: Map<string, KnownPartition>;
+  byId: Map<number, KnownPartition>;
+}
+
+/**
+ * Partitions by queue, so that forgetting a queue costs one step however many partitions it has. Bounded: when the young
+ * generation is full it becomes the old one, and what was not asked for since goes.
+ */
+class PartitionMemory {
+  #young = new Map<number, KnownPartitions>();
+  #old = new Map<number, KnownPartitions>();
+  #youngCount = 0;
+
+  byName(queueId: number, name: string): KnownPartition | null {
+    return this.#young.get(queueId)?.byName.get(name) ?? this.#revive(this.#old.get(queueId)?.byName.get(name));
+  }
+
+  byId(queueId: number, id: number): KnownPartition | null {
+    return this.#young.get(queueId)?.byId.get(id) ?? this.#revive(this.#old.get(queueId)?.byId.get(id));
+  }
+
+  #revive(partition: KnownPartition | undefined): KnownPartition | null {
+    if (partition === undefined) return null;
+    this.add(partition);
+    return partition;
+  }
+
+  add(partition: KnownPartition): void {
+    if (this.#youngCount >= PARTITIONS_MAX) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngCount = 0;
+    }
+    let known = this.#young.get(partition.queue.id);
+    if (!known) {
+      known = { byName: new Map(), byId: new Map() };
+      this.#young.set(partition.queue.id, known);
+    }
+    if (!known.byId.has(partition.id)) this.#youngCount += 1;
+    known.byName.set(partition.name, partition);
+    known.byId.set(partition.id, partition);
+  }
+
+  forget(queueId: number): void {
+    this.#youngCount -= this.#young.get(queueId)?.byId.size ?? 0;
+    this.#young.delete(queueId);
+    this.#old.delete(queueId);
+  }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+    this.#youngCount = 0;
+  }
+}
+
 /** Namespace and task that a queue made by a push gets from its dotted name. */
 export function impliedNames(name: string): { namespace: string; task: string } {
   const parts = name.split(".");
@@ -55,9 +121,9 @@ export class Catalog {
   readonly #queues = new Map<string, KnownQueue>();
   readonly #queueNames = new Map<number, string>();
   readonly #absent = new Map<string, number>();
-  readonly #partitions = new Map<string, KnownPartition>();
-  readonly #partitionsById = new Map<string, KnownPartition>();
-  readonly #groups = new Map<string, { id: number; decided: boolean }>();
+  readonly #partitions = new PartitionMemory();
+  readonly #groups = new Map<number, Map<string, KnownGroup>>();
+  #groupCount = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -66,8 +132,12 @@ export class Catalog {
   /** Forgets what is known of these queues; of all of them when the list is empty. */
   invalidate(names: readonly string[]): void {
     if (names.length === 0) {
-      for (const map of [this.#queues, this.#absent, this.#partitions, this.#partitionsById, this.#groups]) map.clear();
+      this.#queues.clear();
       this.#queueNames.clear();
+      this.#absent.clear();
+      this.#partitions.clear();
+      this.#groups.clear();
+      this.#groupCount = 0;
       return;
     }
     for (const name of names) {
@@ -75,14 +145,11 @@ export class Catalog {
       const known = this.#queues.get(name);
       this.#queues.delete(name);
       if (!known) continue;
-      const id = known.row.id;
-      for (const [key, partition] of this.#partitions) {
-        if (partition.queue.id === id) this.#partitions.delete(key);
-      }
-      for (const [key, partition] of this.#partitionsById) {
-        if (partition.queue.id === id) this.#partitionsById.delete(key);
-      }
-      for (const key of this.#groups.keys()) if (key.startsWith(`${id} `)) this.#groups.delete(key);
+      const { id } = known.row;
+      this.#queueNames.delete(id);
+      this.#partitions.forget(id);
+      this.#groupCount -= this.#groups.get(id)?.size ?? 0;
+      this.#groups.delete(id);
     }
   }
 
@@ -134,20 +201,15 @@ export class Catalog {
 
   /** The partition of a name as far as it is remembered. */
   knownPartition(queue: QueueRow, name: string): KnownPartition | null {
-    const known = this.#partitions.get(`${queue.id} ${name}`);
+    const known = this.#partitions.byName(queue.id, name);
     if (!known) return null;
     known.queue = queue;
     return known;
   }
 
   #rememberPartition(queue: QueueRow, id: number, name: string): KnownPartition {
-    if (this.#partitions.size >= PARTITIONS_MAX) {
-      this.#partitions.clear();
-      this.#partitionsById.clear();
-    }
     const partition = { id, name, queue, uuid: partitionUuid(queue.id, id) };
-    this.#partitions.set(`${queue.id} ${name}`, partition);
-    this.#partitionsById.set(`${queue.id} ${id}`, partition);
+    this.#partitions.add(partition);
     return partition;
   }
 
@@ -161,11 +223,15 @@ export class Catalog {
 
   /** Looks up, and makes where there are none, the partitions of these names. */
   async ensurePartitions(queue: QueueRow, names: readonly string[]): Promise<void> {
-    const found = await partitionFind(this.#database.push, queue.id, names);
-    for (const row of found) this.#rememberPartition(queue, row.id, row.name);
+    for (const row of await partitionFind(this.#database.push, queue.id, names)) {
+      this.#rememberPartition(queue, row.id, row.name);
+    }
     const missing = names.filter((name) => !this.knownPartition(queue, name));
     if (missing.length === 0) return;
-    await withConflictRetry(() => partitionEnsure(this.#database.push, queue.id, missing));
+    const made = await withConflictRetry(() => partitionEnsure(this.#database.push, queue.id, missing));
+    for (const row of made) this.#rememberPartition(queue, row.id, row.name);
+    if (made.length === missing.length) return;
+    // Somebody else made some of them meanwhile.
     for (const row of await partitionFind(this.#database.push, queue.id, missing)) {
       this.#rememberPartition(queue, row.id, row.name);
     }
@@ -173,7 +239,7 @@ export class Catalog {
 
   /** The partition of a number, or null when it or its queue is gone. */
   async partitionById(queueId: number, partitionId: number): Promise<KnownPartition | null> {
-    const known = this.#partitionsById.get(`${queueId} ${partitionId}`);
+    const known = this.#partitions.byId(queueId, partitionId);
     if (known) return known;
     const queue = await this.queueById(queueId);
     if (!queue) return null;
@@ -183,16 +249,26 @@ export class Catalog {
 
   /** Notes the name of a partition that a claim brought along. */
   notePartition(queue: QueueRow, id: number, name: string): KnownPartition {
-    return this.#partitionsById.get(`${queue.id} ${id}`) ?? this.#rememberPartition(queue, id, name);
+    return this.#partitions.byId(queue.id, id) ?? this.#rememberPartition(queue, id, name);
+  }
+
+  #rememberGroup(queue: QueueRow, name: string, group: KnownGroup): void {
+    if (this.#groupCount >= GROUPS_MAX) {
+      this.#groups.clear();
+      this.#groupCount = 0;
+    }
+    const groups = this.#groups.get(queue.id) ?? new Map<string, KnownGroup>();
+    if (!groups.has(name)) this.#groupCount += 1;
+    this.#groups.set(queue.id, groups.set(name, group));
   }
 
   /** Id of a group of a queue, or null when the queue does not have it. */
   async group(queue: QueueRow, name: string): Promise<number | null> {
-    const known = this.#groups.get(`${queue.id} ${name}`);
+    const known = this.#groups.get(queue.id)?.get(name);
     if (known) return known.id;
     const [row] = await groupFind(this.#database.look, queue.id, name);
     if (!row) return null;
-    this.#groups.set(`${queue.id} ${name}`, { id: row.id, decided: row.subscription_mode !== null });
+    this.#rememberGroup(queue, name, { id: row.id, decided: row.subscription_mode !== null });
     return row.id;
   }
 
@@ -207,20 +283,19 @@ export class Catalog {
     subscription: Subscription,
     partitionId: number | null,
   ): Promise<number | null> {
-    const key = `${queue.id} ${name}`;
-    const known = this.#groups.get(key);
+    const known = this.#groups.get(queue.id)?.get(name);
     if (known && (known.decided || (partitionId !== null && subscription.mode === "all"))) return known.id;
     if (!known) {
       const [row] = await groupFind(this.#database.look, queue.id, name);
       if (row && row.subscription_mode !== null) {
-        this.#groups.set(key, { id: row.id, decided: true });
+        this.#rememberGroup(queue, name, { id: row.id, decided: true });
         return row.id;
       }
     }
     const id = await withConflictRetry(() =>
       groupRegister(this.#database.pop, { queueId: queue.id, name, subscription, partitionId }),
     );
-    if (id !== null) this.#groups.set(key, { id, decided: partitionId === null });
+    if (id !== null) this.#rememberGroup(queue, name, { id, decided: partitionId === null });
     return id;
   }
 }

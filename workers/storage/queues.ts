@@ -133,25 +133,39 @@ export function queueCandidates(
     order by q.priority desc, c.ready_at nulls last, random()`;
 }
 
-/** Finds partitions of a queue by name. Any order; unknown names are left out. */
+/**
+ * Finds partitions of a queue by name. Any order; unknown names are left out.
+ *
+ * @remarks
+ * Rides on partitions_name, one probe a name: with `name = any (...)` a plan made while the queue was small reads all of
+ * the queue's partitions.
+ */
 export function partitionFind(
   sql: Sql,
   queueId: number,
   names: readonly string[],
 ): Promise<{ id: number; name: string }[]> {
   return sql<{ id: number; name: string }[]>`
-    select p.id, p.name from queen.partitions p
-    where p.queue_id = ${queueId} and p.name = any (${textArray(names)}::text[])`;
+    select p.id, p.name
+    from unnest(${textArray(names)}::text[]) u(name)
+    cross join lateral (
+      select p.id, p.name from queen.partitions p where p.queue_id = ${queueId} and p.name = u.name limit 1
+    ) p`;
 }
 
-/** Makes partitions where they do not exist. */
-export async function partitionEnsure(sql: Sql, queueId: number, names: readonly string[]): Promise<void> {
-  await sql`
+/** Makes partitions where they do not exist. Returns those it made. */
+export function partitionEnsure(
+  sql: Sql,
+  queueId: number,
+  names: readonly string[],
+): Promise<{ id: number; name: string }[]> {
+  return sql<{ id: number; name: string }[]>`
     insert into queen.partitions (queue_id, name)
     select q.id, u.name from unnest(${textArray(names)}::text[]) u(name)
     join queen.queues q on q.id = ${queueId}
     order by 2
-    on conflict (queue_id, name) do nothing`;
+    on conflict (queue_id, name) do nothing
+    returning id, name`;
 }
 
 /** Names of partitions and their queues, by number. Any order; unknown ones are left out. */
