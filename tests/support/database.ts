@@ -16,6 +16,8 @@ export interface DatabaseSocket {
   port: number;
   user: string;
   database: string;
+  /** The postmaster. */
+  pid: number;
 }
 
 /**
@@ -25,8 +27,8 @@ export interface DatabaseSocket {
  * @throws Error when no running PostgreSQL is found there.
  */
 export async function databaseSocket(dataDir: string): Promise<DatabaseSocket> {
-  const [, , , port, folder] = readFileSync(await findPidFile(dataDir), "utf8").split("\n");
-  return { folder: folder!, port: Number(port), user: CLUSTER_USER, database: CLUSTER_DATABASE };
+  const [pid, , , port, folder] = readFileSync(await findPidFile(dataDir), "utf8").split("\n");
+  return { folder: folder!, port: Number(port), user: CLUSTER_USER, database: CLUSTER_DATABASE, pid: Number(pid) };
 }
 
 /**

@@ -27,8 +27,8 @@ export async function pop(
   const path = popPath(scene.queue, partition ?? undefined) + query({ ...params, consumerGroup: group });
   const signal = abortMs === null ? undefined : AbortSignal.timeout(abortMs);
   const { start, end, value } = await timed(() => http.call("GET", path, signal ? { signal } : {}));
-  const known = value !== undefined && value.status < 300;
-  if (value && value.status >= 300 && value.status < 500) throw new Error(`pop: ${value.status} ${value.text}`);
+  const known = value !== undefined;
+  if (value && value.status >= 300) throw new Error(`pop: ${value.status} ${value.text}`);
   const messages: Popped[] = known && value.status === 200 ? value.json.messages : [];
   scene.history.pops.push({
     ...{ start, end, group, partition, autoAck: params.autoAck === true, leaseId: messages[0]?.leaseId ?? "" },
@@ -69,7 +69,7 @@ export async function acknowledge(
       ? http.post("/api/v1/ack", { ...acks[0], consumerGroup: group })
       : http.post("/api/v1/ack/batch", { acknowledgments: acks, consumerGroup: group }),
   );
-  if (value && value.status >= 300 && value.status < 500) throw new Error(`ack: ${value.status} ${value.text}`);
+  if (value && value.status >= 300) throw new Error(`ack: ${value.status} ${value.text}`);
   const results: AckResult[] = value?.status === 200 ? value.json : [];
   const call = scene.history.newCall();
   for (const [at, { message, status }] of verdicts.entries()) {

@@ -47,7 +47,7 @@ async function speak(scene: Scene, random: Random, verdicts: readonly Verdict[],
 
 /** Consumes properly, with failures, retries, dead letters, transactions and extensions. */
 export async function work(scene: Scene, random: Random, group: string): Promise<void> {
-  while (scene.proceed()) {
+  while (await scene.proceed()) {
     const messages = await take(scene, random, group);
     if (messages.length === 0) continue;
     const way = random.weighted({ done: 8, mixed: 3, transaction: 1.5, extend: 1, nothing: 0.2 });
@@ -68,7 +68,7 @@ export async function work(scene: Scene, random: Random, group: string): Promise
 
 /** Lets many leases run out, and acknowledges too late. */
 export async function dawdle(scene: Scene, random: Random, group: string): Promise<void> {
-  while (scene.proceed()) {
+  while (await scene.proceed()) {
     const messages = await take(scene, random, group);
     if (messages.length === 0) continue;
     const verdicts = judged(messages, () => "completed");
@@ -79,7 +79,7 @@ export async function dawdle(scene: Scene, random: Random, group: string): Promi
 
 /** Acknowledges without naming leases. */
 export async function forgetLeases(scene: Scene, random: Random, group: string): Promise<void> {
-  while (scene.proceed()) {
+  while (await scene.proceed()) {
     const messages = await take(scene, random, group);
     const status = () => random.weighted({ completed: 10, failed: 1, retry: 0.5 });
     if (messages.length > 0) await speak(scene, random, judged(messages, status), false);
@@ -88,12 +88,12 @@ export async function forgetLeases(scene: Scene, random: Random, group: string):
 
 /** Consumes on delivery. */
 export async function consume(scene: Scene, random: Random, group: string): Promise<void> {
-  while (scene.proceed()) await take(scene, random, group, true);
+  while (await scene.proceed()) await take(scene, random, group, true);
 }
 
 /** Consumes a group that is moved about. */
 export async function wander(scene: Scene, random: Random, group: string): Promise<void> {
-  while (scene.proceed()) {
+  while (await scene.proceed()) {
     if (random.chance(0.08)) await seek(scene, random, group);
     const messages = await take(scene, random, group);
     await acknowledge(

@@ -32,6 +32,8 @@ export class Scene {
   /** Messages that were dead-lettered and may be given back. */
   readonly dead: { partition: string; transactionId: string }[] = [];
   readonly createdAt: string[] = [];
+  /** Actors pause until this resolves. */
+  up: Promise<unknown> = Promise.resolve();
   #left: number;
   readonly #deadline: number;
 
@@ -58,8 +60,14 @@ export class Scene {
     return this.#left <= 0 || performance.now() > this.#deadline;
   }
 
-  /** @returns Whether there is another operation to do; counts it. */
-  proceed(): boolean {
+  /** Stops the actors. */
+  finish(): void {
+    this.#left = 0;
+  }
+
+  /** @returns Whether there is another operation to do, once a server is up; counts it. */
+  async proceed(): Promise<boolean> {
+    await this.up;
     this.#left -= 1;
     return !this.over;
   }

@@ -1,0 +1,75 @@
+/**
+ * The server is killed under load, at random moments, again and again: what it had answered holds, and what clients saw
+ * before, between and after the crashes can be explained by the invariants.
+ */
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { dawdle, forgetLeases, work } from "../model/concurrent/consumer.ts";
+import { produce, revive } from "../model/concurrent/producer.ts";
+import { settle } from "../model/concurrent/run.ts";
+import { Scene } from "../model/concurrent/scene.ts";
+import { databaseSocket, openDatabase } from "../support/database.ts";
+import { uniqueName } from "../support/names.ts";
+import { Random, runSeed } from "../support/random.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { untilTime } from "../support/wait.ts";
+
+const CRASHES = 20;
+/** Load between a start and the next crash, in milliseconds. */
+const LOAD_MS = { min: 20, max: 500 };
+/** What dies: the server, the server and its database with it, or the database under a server that lives. */
+const VICTIMS = { server: 6, both: 3, database: 2 };
+const GROUPS = { work, slow: dawdle, loose: forgetLeases };
+setDefaultTimeout(300_000);
+
+let server: TestServer;
+afterAll(async () => {
+  await server?.stop();
+});
+
+/** Kills a victim and waits until the server is gone; one that outlives its database ends by itself. */
+async function crash(victim: keyof typeof VICTIMS): Promise<void> {
+  const { pid } = await databaseSocket(server.dataDir);
+  if (victim !== "database") process.kill(server.pid, "SIGKILL");
+  if (victim !== "server") process.kill(pid, "SIGKILL");
+  await server.exited;
+  await server.stop(true);
+}
+
+describe("kill -9", () => {
+  const seed = runSeed();
+  test(`loses nothing that was answered, ${CRASHES} times (MODEL_SEED=${seed})`, async () => {
+    const random = new Random(seed);
+    server = await startServer();
+    const scene = new Scene([server.url], uniqueName("crash"), Number.POSITIVE_INFINITY, 200_000);
+    await scene.prepare();
+    const actors = [
+      ...[1, 2, 3].map(() => produce(scene, random.fork())),
+      revive(scene, random.fork()),
+      ...Object.entries(GROUPS).flatMap(([group, act]) => [1, 2].map(() => act(scene, random.fork(), group))),
+    ];
+    const crashed: Record<string, number> = {};
+    for (let round = 0; round < CRASHES; round += 1) {
+      await untilTime(Date.now() + random.int(LOAD_MS.min, LOAD_MS.max));
+      const victim = random.weighted(VICTIMS);
+      crashed[victim] = (crashed[victim] ?? 0) + 1;
+      let started = (): void => {};
+      scene.up = new Promise<void>((resolve) => (started = resolve));
+      await crash(victim);
+      server = await startServer({ dataDir: server.dataDir });
+      for (const { http } of scene.apis) http.url = server.url;
+      started();
+    }
+    scene.finish();
+    await Promise.all(actors);
+
+    const sql = await openDatabase(server.dataDir);
+    try {
+      await settle(scene, sql, random, Object.keys(GROUPS));
+    } finally {
+      await sql.end();
+    }
+    const answered = scene.history.pushes.filter((push) => push.outcome !== "unknown").length;
+    expect(answered).toBeGreaterThan(CRASHES);
+    expect(crashed.server).toBeGreaterThan(0);
+  });
+});
