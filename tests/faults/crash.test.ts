@@ -13,11 +13,11 @@ import { Random, runSeed } from "../support/random.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { untilTime } from "../support/wait.ts";
 
-const CRASHES = 20;
+/** Who dies how often: the server, the server and its database with it, or the database under a server that lives. */
+const VICTIMS = { server: 14, both: 5, database: 1 };
+type Victim = keyof typeof VICTIMS;
 /** Load between a start and the next crash, in milliseconds. */
-const LOAD_MS = { min: 20, max: 500 };
-/** What dies: the server, the server and its database with it, or the database under a server that lives. */
-const VICTIMS = { server: 6, both: 3, database: 2 };
+const LOAD_MS = { min: 20, max: 900 };
 const GROUPS = { work, slow: dawdle, loose: forgetLeases };
 setDefaultTimeout(300_000);
 
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 /** Kills a victim and waits until the server is gone; one that outlives its database ends by itself. */
-async function crash(victim: keyof typeof VICTIMS): Promise<void> {
+async function crash(victim: Victim): Promise<void> {
   const { pid } = await databaseSocket(server.dataDir);
   if (victim !== "database") process.kill(server.pid, "SIGKILL");
   if (victim !== "server") process.kill(pid, "SIGKILL");
@@ -37,7 +37,8 @@ async function crash(victim: keyof typeof VICTIMS): Promise<void> {
 
 describe("kill -9", () => {
   const seed = runSeed();
-  test(`loses nothing that was answered, ${CRASHES} times (MODEL_SEED=${seed})`, async () => {
+  const victims = (Object.keys(VICTIMS) as Victim[]).flatMap((victim) => Array<Victim>(VICTIMS[victim]).fill(victim));
+  test(`loses nothing that was answered, ${victims.length} times (MODEL_SEED=${seed})`, async () => {
     const random = new Random(seed);
     server = await startServer();
     const scene = new Scene([server.url], uniqueName("crash"), Number.POSITIVE_INFINITY, 200_000);
@@ -47,11 +48,8 @@ describe("kill -9", () => {
       revive(scene, random.fork()),
       ...Object.entries(GROUPS).flatMap(([group, act]) => [1, 2].map(() => act(scene, random.fork(), group))),
     ];
-    const crashed: Record<string, number> = {};
-    for (let round = 0; round < CRASHES; round += 1) {
+    for (const victim of random.shuffled(victims)) {
       await untilTime(Date.now() + random.int(LOAD_MS.min, LOAD_MS.max));
-      const victim = random.weighted(VICTIMS);
-      crashed[victim] = (crashed[victim] ?? 0) + 1;
       let started = (): void => {};
       scene.up = new Promise<void>((resolve) => (started = resolve));
       await crash(victim);
@@ -69,7 +67,6 @@ describe("kill -9", () => {
       await sql.end();
     }
     const answered = scene.history.pushes.filter((push) => push.outcome !== "unknown").length;
-    expect(answered).toBeGreaterThan(CRASHES);
-    expect(crashed.server).toBeGreaterThan(0);
+    expect(answered).toBeGreaterThan(victims.length);
   });
 });
