@@ -11,9 +11,9 @@
  * @module
  */
 
-import type { BodyFormat } from "../schema/wire/format.ts";
+import type { AnswerFormat, BodyFormat } from "../schema/wire/format.ts";
 
-export type { BodyFormat };
+export type { AnswerFormat, BodyFormat };
 
 /** Parameters of a pop, as the route decoded them from path and query; ranges are already clamped. */
 export interface PopParams {
@@ -36,6 +36,8 @@ export interface PopParams {
   /** Raw query values; empty when absent. */
   subscriptionMode: string;
   subscriptionFrom: string;
+  /** Messages are wanted as the segments they are stored in. */
+  segments?: boolean;
 }
 
 /** A page of a listing. */
@@ -112,7 +114,7 @@ export interface WorkerResponse {
   /** HTTP status. */
   status: number;
   /** Format of the body, or null when there is none (204). */
-  format: BodyFormat | null;
+  format: AnswerFormat | null;
   body: string | ArrayBuffer | null;
   /** Seconds for a `Retry-After` header. */
   retryAfterS?: number;

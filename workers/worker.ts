@@ -18,6 +18,7 @@ import { readLeaseAckRequest } from "../schema/wire/lease-ack-request.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
 import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
 import { readPushBody } from "../schema/wire/push-request.ts";
+import { encodeSegmentAnswer } from "../schema/wire/segment-answer.ts";
 import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
 import { configure } from "./engine/configure.ts";
 import type { Answer } from "./engine/context.ts";
@@ -112,6 +113,7 @@ async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }
   try {
     const answer = await engine.popper.pop(request.params, call);
     if (!answer) return { status: 204, format: null, body: null };
+    if ("partitions" in answer) return { status: 200, format: "segments", body: encodeSegmentAnswer(answer) };
     return { status: 200, format: request.answerFormat, body: renderPop(answer, request.answerFormat) };
   } finally {
     pops.delete(request.id);

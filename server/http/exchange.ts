@@ -4,6 +4,7 @@
  * @module
  */
 import { ERRORS } from "../../schema/wire/errors.ts";
+import { SEGMENTS_TYPE } from "../../schema/wire/format.ts";
 import type { Config } from "../config.ts";
 import type { BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
 import type { BodyReader } from "./body.ts";
@@ -76,6 +77,11 @@ export class Exchange {
 
   get answerFormat(): BodyFormat {
     return this.#binary || this.request.headers.get("accept")?.includes(CBOR) ? "cbor" : "json";
+  }
+
+  /** Whether a pop is to be answered with the segments its messages are stored in. */
+  get wantsSegments(): boolean {
+    return !this.#binary && this.request.headers.get("accept")?.includes(SEGMENTS_TYPE) === true;
   }
 
   /**

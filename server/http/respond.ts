@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Answer, BodyFormat, Refusal } from "../pool/pool.ts";
+
+import { SEGMENTS_TYPE } from "../../schema/wire/format.ts";
+import type { Answer, AnswerFormat, BodyFormat, Refusal } from "../pool/pool.ts";
 import { STREAM_BYTES_MIN, streamOut } from "./stream.ts";
 
 /** On every answer, so that a page of any origin can use the server. */
@@ -16,10 +18,12 @@ const CORS = {
 const PREFLIGHT_MAX_AGE_S = "86400";
 const JSON_HEADERS = { "content-type": "application/json", ...CORS };
 const CBOR_HEADERS = { "content-type": "application/cbor", ...CORS };
+const SEGMENTS_HEADERS = { "content-type": SEGMENTS_TYPE, ...CORS };
 // The contract wants a Content-Type on every answer, also where there is no body.
 const JSON_OK: ResponseInit = { status: 200, headers: JSON_HEADERS };
 const JSON_CREATED: ResponseInit = { status: 201, headers: JSON_HEADERS };
 const CBOR_OK: ResponseInit = { status: 200, headers: CBOR_HEADERS };
+const SEGMENTS_OK: ResponseInit = { status: 200, headers: SEGMENTS_HEADERS };
 const NO_CONTENT: ResponseInit = { status: 204, headers: JSON_HEADERS };
 
 /** The answer to a worker's outcome, or to a refusal, in the format asked for. */
@@ -31,7 +35,7 @@ export function toResponse(answer: Answer, format: BodyFormat): Response {
   const init =
     answer.retryAfterS === undefined
       ? initFor(status, answer.format ?? format)
-      : retryInit(answer.status, answer.format ?? format, answer.retryAfterS);
+      : retryInit(answer.status, format, answer.retryAfterS);
   if (typeof body !== "string" && body.byteLength >= STREAM_BYTES_MIN) return new Response(streamOut(body), init);
   return new Response(body, init);
 }
@@ -76,7 +80,8 @@ function refusalResponse(refusal: Refusal, format: BodyFormat): Response {
   return errorResponse(refusal.status, refusal.error, format, headers);
 }
 
-function initFor(status: number, format: BodyFormat): ResponseInit {
+function initFor(status: number, format: AnswerFormat): ResponseInit {
+  if (format === "segments") return SEGMENTS_OK;
   if (status === 200) return format === "json" ? JSON_OK : CBOR_OK;
   if (status === 201 && format === "json") return JSON_CREATED;
   return plainInit(status, format);

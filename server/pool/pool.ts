@@ -14,6 +14,7 @@ import { type Answer, type LogLine, Slot } from "./slot.ts";
 import { bodySize, spread } from "./spread.ts";
 
 export type {
+  AnswerFormat,
   BodyFormat,
   OperationName,
   OperationParams,

@@ -6,6 +6,7 @@
 
 import { newLeaseId, partitionUuid } from "../../schema/wire/ids.ts";
 import type { PopAnswer, PopPiece } from "../../schema/wire/pop-answer.ts";
+import type { PackedPartition, SegmentAnswer } from "../../schema/wire/segment-answer.ts";
 import { type ClaimRow, cursorAcknowledge, cursorClaim } from "../storage/cursors.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import { parseMultirange } from "../storage/literals.ts";
@@ -13,7 +14,7 @@ import { Batcher } from "./batcher.ts";
 import type { EngineContext } from "./context.ts";
 import { type LeaseBook, LeasePart } from "./lease-book.ts";
 import { readSegments } from "./read.ts";
-import type { Segment } from "./segment-cache.ts";
+import type { Segment } from "./segment.ts";
 
 /** What pops must agree in to be claimed for by one statement. */
 export interface ClaimKey {
@@ -29,9 +30,11 @@ export interface ClaimKey {
 interface ClaimWish {
   batch: number;
   partitions: number;
+  /** Whether it wants the segments as they are stored. */
+  packed: boolean;
   /** The client went away: nothing is claimed for it, and what was is given back. */
   cancelled(): boolean;
-  resolve(answer: PopAnswer | null): void;
+  resolve(answer: PopAnswer | SegmentAnswer | null): void;
   reject(error: unknown): void;
 }
 
@@ -55,7 +58,10 @@ export class Claimer {
    * @returns Null when nothing can be delivered now, or the pop was cancelled.
    * @throws The driver's error.
    */
-  claim(key: ClaimKey, wish: Pick<ClaimWish, "batch" | "partitions" | "cancelled">): Promise<PopAnswer | null> {
+  claim(
+    key: ClaimKey,
+    wish: Pick<ClaimWish, "batch" | "partitions" | "packed" | "cancelled">,
+  ): Promise<PopAnswer | SegmentAnswer | null> {
     const name = `${key.queueId} ${key.groupId} ${key.partitionId} ${key.autoAck}`;
     let batcher = this.#batchers.get(name);
     if (!batcher) {
@@ -102,6 +108,7 @@ export class Claimer {
       return;
     }
     let segments: Segment[][];
+    let contents: Content[];
     try {
       segments = await readSegments(
         this.#context,
@@ -109,24 +116,30 @@ export class Claimer {
         key.queueId,
         rows.map((row) => ({ partitionId: row.partition_id, from: row.first_offset, to: row.end_offset })),
       );
+      contents = rows.map((row, at) =>
+        wishes[row.pop]!.packed
+          ? { packed: packedOf(key.queueId, row, segments[at]!), pieces: [] }
+          : { packed: null, pieces: piecesOf(key.queueId, row, segments[at]!) },
+      );
     } catch (error) {
       // Nobody will get these: let others try at once.
       if (!key.autoAck) await this.#giveBack(key, rows, leaseIds).catch(() => {});
       throw error;
     }
-    this.#deliver(key, wishes, rows, segments, leaseIds);
+    this.#deliver(key, wishes, rows, { segments, contents }, leaseIds);
   }
 
   #deliver(
     key: ClaimKey,
     wishes: readonly ClaimWish[],
     rows: readonly ClaimRow[],
-    segments: readonly Segment[][],
+    { segments, contents }: { segments: readonly Segment[][]; contents: readonly Content[] },
     leaseIds: readonly string[],
   ): void {
     const orphaned: ClaimRow[] = [];
     for (let pop = 0; pop < wishes.length; pop += 1) {
       const pieces: PopPiece[] = [];
+      const partitions: PackedPartition[] = [];
       let claimed = 0;
       for (let at = 0; at < rows.length; at += 1) {
         const row = rows[at]!;
@@ -136,7 +149,9 @@ export class Claimer {
           continue;
         }
         claimed += 1;
-        pieces.push(...piecesOf(key.queueId, row, segments[at]!));
+        const { packed, pieces: own } = contents[at]!;
+        if (packed) partitions.push(packed);
+        for (const piece of own) pieces.push(piece);
         if (!key.autoAck) {
           this.#leases.add(
             { leaseId: leaseIds[pop]!, queueId: key.queueId, partitionId: row.partition_id, groupId: key.groupId },
@@ -144,18 +159,9 @@ export class Claimer {
           );
         }
       }
-      const empty = pieces.length === 0;
-      wishes[pop]!.resolve(
-        empty
-          ? null
-          : {
-              queue: key.queueName,
-              group: key.groupName,
-              leaseId: leaseIds[pop]!,
-              partitionsClaimed: claimed,
-              pieces,
-            },
-      );
+      const head = { queue: key.queueName, group: key.groupName, leaseId: leaseIds[pop]! };
+      if (partitions.length > 0) wishes[pop]!.resolve({ ...head, partitions });
+      else wishes[pop]!.resolve(pieces.length === 0 ? null : { ...head, partitionsClaimed: claimed, pieces });
     }
     if (orphaned.length > 0 && !key.autoAck) this.#giveBack(key, orphaned, leaseIds).catch(() => {});
   }
@@ -175,6 +181,32 @@ export class Claimer {
     await withConflictRetry(() => cursorAcknowledge(this.#context.database.ack, entries));
     this.#context.queuesReady([key.queueId]);
   }
+}
+
+/** What a pop gets of one claimed partition, in the form it wants. */
+interface Content {
+  packed: PackedPartition | null;
+  pieces: readonly PopPiece[];
+}
+
+/** The segments of one claimed partition as they are stored; null when none is left. */
+function packedOf(queueId: number, row: ClaimRow, segments: readonly Segment[]): PackedPartition | null {
+  if (segments.length === 0) return null;
+  return {
+    partitionId: partitionUuid(queueId, row.partition_id),
+    partition: row.partition_name,
+    firstOffset: row.first_offset,
+    endOffset: row.end_offset,
+    skip: parseMultirange(row.skip),
+    segments: segments.map(({ firstOffset, messageCount, createdAt, idBase, packed }) => ({
+      firstOffset,
+      messageCount,
+      createdAt,
+      idBase,
+      format: packed.format,
+      body: packed.bytes,
+    })),
+  };
 }
 
 /** The messages of one claimed partition, less those resolved before. */

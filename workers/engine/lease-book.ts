@@ -7,7 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import { writeTransactionKey } from "../../schema/wire/ids.ts";
-import type { Segment } from "./segment-cache.ts";
+import type { Segment } from "./segment.ts";
 
 /** Keys of a run of offsets. */
 interface KeyRun {

@@ -13,6 +13,7 @@
 import { parseInstant } from "../../schema/wire/instant.ts";
 import { QUEUE_MODE_GROUP } from "../../schema/wire/limits.ts";
 import type { PopAnswer } from "../../schema/wire/pop-answer.ts";
+import type { SegmentAnswer } from "../../schema/wire/segment-answer.ts";
 import type { PopParams } from "../protocol.ts";
 import { cursorNextReady } from "../storage/cursors.ts";
 import { isAway } from "../storage/failures.ts";
@@ -86,7 +87,7 @@ export class Popper {
    * @param call - Set `cancelled` and call `stop` when the client goes away: no lease is taken for it from then on.
    * @returns Null when there is nothing (in time).
    */
-  async pop(params: PopParams, call: PopCall): Promise<PopAnswer | null> {
+  async pop(params: PopParams, call: PopCall): Promise<PopAnswer | SegmentAnswer | null> {
     const deadline = Date.now() + (params.wait ? params.timeoutMs : 0);
     const over = () => call.cancelled || this.#stopping || Date.now() >= deadline;
     let entered: readonly number[] = [];
@@ -154,7 +155,7 @@ export class Popper {
   async #attempt(
     params: PopParams,
     call: PopCall,
-  ): Promise<{ sources: Source[]; answer: PopAnswer | null; pause: number }> {
+  ): Promise<{ sources: Source[]; answer: PopAnswer | SegmentAnswer | null; pause: number }> {
     let sources: Source[] = [];
     try {
       sources = await this.#sources(params);
@@ -169,7 +170,12 @@ export class Popper {
             partitionId: source.partitionId,
             autoAck: params.autoAck,
           },
-          { batch: params.batch, partitions: params.partitions, cancelled: () => call.cancelled },
+          {
+            batch: params.batch,
+            partitions: params.partitions,
+            packed: params.segments === true,
+            cancelled: () => call.cancelled,
+          },
         );
         if (answer) {
           this.waiters.pass(source.queueId, source.groupId);

@@ -24,6 +24,7 @@ import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { collectResults, makeUnits, type PushUnit, settleRepeats } from "./push-unit.ts";
 import { RecentKeys } from "./recent-keys.ts";
+import { Segment } from "./segment.ts";
 
 /** Measured: fewer, fuller flights win; a second one only pays when there is a body's worth of work for it. */
 const FLIGHTS_MAX = 2;
@@ -265,7 +266,7 @@ function isRefusal(error: unknown): boolean {
 
 /** Remembers a segment that was appended: its keys, and its body for pops. */
 export function noteAppended(context: EngineContext, recent: RecentKeys, draft: Draft, row: SegmentAppendRow): void {
-  const { append, partition, body, cbor } = draft;
+  const { append, partition, body } = draft;
   recent.appended(recentKey(partition), {
     firstOffset: row.first_offset!,
     messageCount: append.messageCount,
@@ -276,16 +277,16 @@ export function noteAppended(context: EngineContext, recent: RecentKeys, draft: 
     keys: append.keys,
     txHighBefore: row.tx_high_before,
   });
-  context.segments.put(partition.queue.id, {
+  const facts = {
     partitionId: partition.id,
     firstOffset: row.first_offset!,
     messageCount: append.messageCount,
-    cbor,
     createdAt: row.created_at!,
     idBase: append.idBase,
     keys: append.keys,
-    body,
-  });
+  };
+  const stored = { format: append.format, bytes: append.body };
+  context.segments.put(partition.queue.id, new Segment(facts, stored, context.ring, body));
 }
 
 function takeDuplicate(draft: Draft, row: SegmentAppendRow): void {

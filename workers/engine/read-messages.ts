@@ -15,7 +15,7 @@ import { isAway, isConflict } from "../storage/failures.ts";
 import { type MessageRef, type MessageSegmentRow, messageSegments } from "../storage/messages.ts";
 import type { EngineContext } from "./context.ts";
 import { readSegments } from "./read.ts";
-import type { Segment } from "./segment-cache.ts";
+import type { Segment } from "./segment.ts";
 
 /** A message as it is stored. */
 export interface StoredMessage {

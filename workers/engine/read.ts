@@ -4,10 +4,9 @@
  * @module
  */
 
-import { FORMAT_CBOR, unpackBody } from "../../schema/wire/segment.ts";
 import { type SegmentRow, segmentRead } from "../storage/segments.ts";
 import type { EngineContext } from "./context.ts";
-import type { Segment } from "./segment-cache.ts";
+import { Segment } from "./segment.ts";
 
 /** Some offsets of one partition. */
 export interface OffsetRange {
@@ -16,17 +15,16 @@ export interface OffsetRange {
   to: number;
 }
 
-function unpack(context: EngineContext, row: SegmentRow): Segment {
-  return {
+function segmentOf(context: EngineContext, row: SegmentRow): Segment {
+  const facts = {
     partitionId: row.partition_id,
     firstOffset: row.first_offset,
     messageCount: row.message_count,
-    cbor: (row.format & FORMAT_CBOR) !== 0,
     createdAt: row.created_at,
     idBase: row.id_base,
     keys: row.tx_keys,
-    body: unpackBody(row.body, row.format, context.ring),
   };
+  return new Segment(facts, { format: row.format, bytes: row.body }, context.ring, null);
 }
 
 /**
@@ -34,7 +32,7 @@ function unpack(context: EngineContext, row: SegmentRow): Segment {
  *
  * @param sql - Lane to read with when the cache does not have them.
  * @returns `result[i]` answers `ranges[i]`: ascending, without gaps unless messages were deleted meanwhile.
- * @throws Error when a body is damaged or its encryption key is missing.
+ * @throws Error when the encryption key of a body is missing. A damaged one shows when it is unpacked.
  */
 export async function readSegments(
   context: EngineContext,
@@ -59,7 +57,7 @@ export async function readSegments(
           row.first_offset + row.message_count > range.from &&
           (segments.length === 0 || row.first_offset > segments.at(-1)!.firstOffset);
         if (!inside) break;
-        const segment = unpack(context, row);
+        const segment = segmentOf(context, row);
         context.segments.put(queueId, segment);
         segments.push(segment);
       }

@@ -1,50 +1,42 @@
 /**
- * Segments that were lately appended or read, unpacked, bounded by bytes. A segment never changes, so nothing needs to be
+ * Segments that were lately appended or read, bounded by bytes. A segment never changes, so nothing needs to be
  * invalidated: a claim only ever asks for offsets that still exist.
+ *
+ * What is stored of a segment is kept longer than its unpacked body, which takes some ten times as much memory: unpacked
+ * bodies have half of the room, and the least recently used of them are forgotten first.
  *
  * @module
  */
 
-import type { Buffer } from "node:buffer";
-
-/** An unpacked segment. */
-export interface Segment {
-  partitionId: number;
-  firstOffset: number;
-  messageCount: number;
-  /** Whether the body is CBOR; JSON otherwise. */
-  cbor: boolean;
-  /** ISO 8601 with microseconds. */
-  createdAt: string;
-  /** Message id of the first message. */
-  idBase: string;
-  /** 16 bytes a message: the keys of the transaction ids. */
-  keys: Buffer;
-  body: Buffer;
-}
+import type { Segment, SegmentKeeper } from "./segment.ts";
 
 /** Bytes a cached segment takes besides its body and keys, roughly. */
 const OVERHEAD_BYTES = 300;
 
-/** See the module comment. Least recently used segments go first. */
-export class SegmentCache {
+/** See the module comment. */
+export class SegmentCache implements SegmentKeeper {
   readonly #bytesMax: number;
   #bytes = 0;
   readonly #byPartition = new Map<string, Map<number, Segment>>();
-  readonly #order = new Map<Segment, string>();
+  /** All segments, least recently used first, with the key of their partition and their size without unpacked bodies. */
+  readonly #order = new Map<Segment, { partition: string; size: number }>();
+  /** Unpacked bodies and their sizes, least recently used first. */
+  readonly #bodies = new Map<Segment, number>();
+  #bodyBytes = 0;
 
   /** @param bytesMax - Bodies and keys together; 0 keeps nothing. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  static #size(segment: Segment): number {
-    return segment.body.length + segment.keys.length + OVERHEAD_BYTES;
+  /** Bytes in use. */
+  get bytes(): number {
+    return this.#bytes + this.#bodyBytes;
   }
 
   /** Remembers a segment; one too large for an eighth of the cache is not kept. */
   put(queueId: number, segment: Segment): void {
-    const size = SegmentCache.#size(segment);
+    const size = segment.keptBytes + OVERHEAD_BYTES;
     if (size > this.#bytesMax / 8) return;
     const partition = `${queueId} ${segment.partitionId}`;
     let segments = this.#byPartition.get(partition);
@@ -55,20 +47,45 @@ export class SegmentCache {
     const before = segments.get(segment.firstOffset);
     if (before) return;
     segments.set(segment.firstOffset, segment);
-    this.#order.set(segment, partition);
+    this.#order.set(segment, { partition, size });
     this.#bytes += size;
+    segment.keeper = this;
+    this.used(segment);
     this.#shrink();
   }
 
+  /** Counts the unpacked body of a segment, and marks it as the most recently used one. */
+  used(segment: Segment): void {
+    const before = this.#bodies.get(segment) ?? 0;
+    const size = segment.bodyBytes;
+    if (size === 0) return;
+    this.#bodies.delete(segment);
+    this.#bodies.set(segment, size);
+    this.#bodyBytes += size - before;
+    if (before === 0) this.#shrink();
+  }
+
   #shrink(): void {
-    for (const [segment, partition] of this.#order) {
-      if (this.#bytes <= this.#bytesMax) return;
+    for (const segment of this.#bodies.keys()) {
+      if (this.#bodyBytes <= this.#bytesMax / 2) break;
+      this.#dropBody(segment);
+    }
+    for (const [segment, { partition, size }] of this.#order) {
+      if (this.bytes <= this.#bytesMax) return;
+      this.#dropBody(segment);
+      segment.keeper = null;
       this.#order.delete(segment);
-      this.#bytes -= SegmentCache.#size(segment);
+      this.#bytes -= size;
       const segments = this.#byPartition.get(partition)!;
       segments.delete(segment.firstOffset);
       if (segments.size === 0) this.#byPartition.delete(partition);
     }
+  }
+
+  #dropBody(segment: Segment): void {
+    this.#bodyBytes -= this.#bodies.get(segment) ?? 0;
+    this.#bodies.delete(segment);
+    segment.dropBody();
   }
 
   /**
@@ -77,8 +94,7 @@ export class SegmentCache {
    * @remarks A range that begins inside a segment is found by walking the partition's remembered segments.
    */
   find(queueId: number, partitionId: number, from: number, to: number): Segment[] | null {
-    const partition = `${queueId} ${partitionId}`;
-    const segments = this.#byPartition.get(partition);
+    const segments = this.#byPartition.get(`${queueId} ${partitionId}`);
     if (!segments) return null;
     const found: Segment[] = [];
     let next = from;
@@ -93,8 +109,9 @@ export class SegmentCache {
     }
     while (segment) {
       found.push(segment);
+      const kept = this.#order.get(segment)!;
       this.#order.delete(segment);
-      this.#order.set(segment, partition);
+      this.#order.set(segment, kept);
       next = segment.firstOffset + segment.messageCount;
       if (next >= to) return found;
       segment = segments.get(next);

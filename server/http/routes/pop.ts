@@ -49,5 +49,6 @@ function popParams(
     autoAck: query.flag("autoAck"),
     subscriptionMode: query.text("subscriptionMode") ?? pop.subscriptionMode,
     subscriptionFrom: query.text("subscriptionFrom") ?? "",
+    ...(exchange.wantsSegments && { segments: true }),
   };
 }
