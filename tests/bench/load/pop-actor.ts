@@ -10,6 +10,7 @@ import { HttpConnection } from "./connection.ts";
 import { SEQUENCE_DIGITS, SEQUENCE_MARK } from "./payloads.ts";
 import { AnswerLength, PopAnswer } from "./pop-answer.ts";
 import type { PopActor } from "./protocol.ts";
+import { readSegments, segmentsAsJson } from "./segment-answer.ts";
 
 const KEEP_BYTES_MAX = 256 * 1024 * 1024;
 /** Auto-acknowledged answers longer than this are counted by their length instead of being kept. */
@@ -81,6 +82,8 @@ class Consumer {
   readonly #ack: HttpConnection;
   readonly #answer = new PopAnswer();
   #ackRequest: AckRequest | null = null;
+  /** Of the last answer of segments. */
+  #leaseId = "";
   #pass = -1;
   #group = "";
   #request: Buffer = Buffer.alloc(0);
@@ -126,7 +129,9 @@ class Consumer {
     if (actor.waitMs !== undefined) query.set("wait", "true");
     if (actor.waitMs !== undefined) query.set("timeout", String(actor.waitMs));
     this.#request = Buffer.from(
-      `GET /api/v1/pop/queue/${actor.queue}${partition}?${query} HTTP/1.1\r\nHost: ${stage.host}\r\n\r\n`,
+      `GET /api/v1/pop/queue/${actor.queue}${partition}?${query} HTTP/1.1\r\nHost: ${stage.host}\r\n${
+        actor.segments ? "Accept: application/vnd.queen.segments\r\n" : ""
+      }\r\n`,
     );
     this.#ackRequest = new AckRequest(stage.host, this.#group || QUEUE_MODE);
   }
@@ -134,7 +139,8 @@ class Consumer {
   /** Pops, reads and acknowledges once; gives the messages, or -1 when the window closed while it waited. */
   async #popOnce(): Promise<number> {
     const { actor, stage, pops, lengths } = this.#shared;
-    const countable = !actor.consecutive && actor.ack === "auto" && stage.checker === null && lengths.known;
+    const countable =
+      !actor.consecutive && !actor.segments && actor.ack === "auto" && stage.checker === null && lengths.known;
     const startedAt = performance.now();
     const answered = await exchange(this.#pop, this.#request, countable ? COUNT_BY_LENGTH_ABOVE : KEEP_BYTES_MAX, pops);
     if (this.#closed) return -1;
@@ -156,6 +162,7 @@ class Consumer {
     const { actor, stage, lengths } = this.#shared;
     if (status === 204 || length === 0) return 0;
     if (body === null) return lengths.count(length);
+    if (actor.segments) return this.#countSegments(body);
     const messages = this.#answer.read(body);
     if (length > COUNT_BY_LENGTH_ABOVE) lengths.learn(length, messages, this.#answer.stride);
     const checked = stage.checker?.popped(this.#group || QUEUE_MODE, body, actor.ack !== "auto");
@@ -164,7 +171,32 @@ class Consumer {
     return messages;
   }
 
+  #countSegments(body: Buffer): number {
+    const { actor, stage } = this.#shared;
+    const { messages, leaseId } = readSegments(body);
+    this.#leaseId = leaseId;
+    const checked = stage.checker?.popped(this.#group || QUEUE_MODE, segmentsAsJson(body), actor.ack !== "auto");
+    if (checked !== undefined && checked !== messages)
+      throw new Error(`an answer of ${checked} messages was read as ${messages}`);
+    return messages;
+  }
+
+  /** Acknowledges the whole lease of the last answer. */
+  async #acknowledgeLease(body: Buffer, messages: number): Promise<void> {
+    const { actor, stage, acks } = this.#shared;
+    const { leaseAt } = this.#answer;
+    const leaseId = actor.segments ? this.#leaseId : body.toString("latin1", leaseAt, leaseAt + 36);
+    const request = `POST /api/v1/lease/${leaseId}/ack HTTP/1.1\r\nHost: ${stage.host}\r\nContent-Length: 0\r\n\r\n`;
+    const startedAt = performance.now();
+    const { body: result } = await exchange(this.#ack, Buffer.from(request), KEEP_BYTES_MAX, acks);
+    acks.answered(startedAt, messages);
+    const text = result!.toString();
+    if (!text.includes(`"success":true,"error":null,"acknowledged":${messages},`))
+      throw new Error(`the lease of ${messages} messages was answered ${text}`);
+  }
+
   async #acknowledge(body: Buffer, messages: number): Promise<void> {
+    if (this.#shared.actor.ack === "lease") return this.#acknowledgeLease(body, messages);
     if (this.#shared.actor.ack === "unawaited") {
       await this.unawaited;
       this.unawaited = this.#acknowledgePart(body, 0, messages);

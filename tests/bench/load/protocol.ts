@@ -49,8 +49,13 @@ export interface PopActor {
   /** Most partitions claimed by one pop; 1 when absent. */
   partitionsPerPop?: number;
   connections: number;
-  /** `auto`: acknowledged on delivery; `batch`: one awaited acknowledgement a pop; `unawaited`: the same, not awaited. */
-  ack: "auto" | "batch" | "single" | "unawaited" | "none";
+  /** Asks for stored segments instead of JSON; then only `auto`, `lease` and `none` may follow. */
+  segments?: boolean;
+  /**
+   * `auto`: acknowledged on delivery; `batch`: one awaited acknowledgement a pop; `unawaited`: the same, not awaited;
+   * `lease`: one awaited acknowledgement of the lease a pop.
+   */
+  ack: "auto" | "batch" | "single" | "unawaited" | "lease" | "none";
   waitMs?: number;
   /** Counts messages whose numbers do not follow each other from 0 on; needs `partitions` and a `numbered` producer. */
   consecutive?: boolean;

@@ -7,6 +7,9 @@ interface PopAckShape {
   name: string;
   about: string;
   batch: number;
+  /** How messages are acknowledged, and whether they come as segments. */
+  ack: "batch" | "lease";
+  segments?: boolean;
   connections: number;
   partitions: number;
   stored: { tiny: number; normal: number; full?: number };
@@ -19,6 +22,7 @@ const SHAPES: PopAckShape[] = [
     name: "pop-ack-1000",
     about: "pop and awaited batch ack, 1,000 a request",
     batch: 1000,
+    ack: "batch",
     connections: 10,
     partitions: 10,
     stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
@@ -29,11 +33,35 @@ const SHAPES: PopAckShape[] = [
     name: "pop-ack-1",
     about: "pop and ack, 1 a request, 50 connections",
     batch: 1,
+    ack: "batch",
     connections: 50,
     partitions: 100,
     stored: { tiny: 400, normal: 500_000 },
     aim: "10,000 msg/s",
     rateAim: 10_000,
+  },
+  {
+    name: "pop-lease-ack-1000",
+    about: "pop and awaited ack of the lease, 1,000 a request",
+    batch: 1000,
+    ack: "lease",
+    connections: 10,
+    partitions: 10,
+    stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
+    aim: "500,000 msg/s",
+    rateAim: 500_000,
+  },
+  {
+    name: "segments-lease-ack-1000",
+    about: "pop of segments and awaited ack of the lease, 1,000 a request",
+    batch: 1000,
+    ack: "lease",
+    segments: true,
+    connections: 10,
+    partitions: 10,
+    stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
+    aim: "500,000 msg/s",
+    rateAim: 500_000,
   },
 ];
 
@@ -55,7 +83,8 @@ async function runPopAck(bench: Bench, shape: PopAckShape): Promise<Row[]> {
         endlessGroups: !bench.checks,
         batch: bench.pick({ tiny: Math.min(shape.batch, 50), normal: shape.batch }),
         connections: bench.pick({ tiny: 4, normal: shape.connections }),
-        ack: "batch",
+        ack: shape.ack,
+        segments: shape.segments,
         stop: bench.checks ? { messages: sum(Object.values(filled.checks.pushed)) } : undefined,
       },
     ],
@@ -76,7 +105,7 @@ async function runPopAck(bench: Bench, shape: PopAckShape): Promise<Row[]> {
   ];
 }
 
-/** Both rows. */
+/** All rows. */
 export const popAckScenarios: Scenario[] = SHAPES.map((shape) => ({
   name: shape.name,
   about: shape.about,
