@@ -6,6 +6,7 @@
 import { migrate } from "../schema/database/migrate.ts";
 import type { DatabaseTarget } from "../workers/protocol.ts";
 import { openPool } from "../workers/storage/database.ts";
+import { databaseVersion } from "../workers/storage/queue-admin.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./observe/log.ts";
 import { type EmbeddedServer, startEmbedded } from "./postgres/embedded.ts";
@@ -57,9 +58,9 @@ export interface PreparedDatabase {
 export async function prepareDatabase(target: DatabaseTarget): Promise<PreparedDatabase> {
   const sql = openPool(target, 1, "queen migrate");
   try {
-    const [row] = await sql`select current_setting('server_version') as version`;
+    const version = await databaseVersion(sql);
     const { applied } = await migrate(sql);
-    return { version: String(row?.version).split(" ")[0]!, applied };
+    return { version, applied };
   } catch (error) {
     if (error instanceof Error && error.name === "DatabaseNewerError") throw error;
     throw new Error(`Cannot use the database ${addressText(target)}: ${reasonOf(error)}`, { cause: error });

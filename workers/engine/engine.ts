@@ -7,6 +7,7 @@
 import { KeyRing } from "../../schema/wire/segment.ts";
 import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
 import { type Database, openDatabase, openPool } from "../storage/database.ts";
+import { databasePing } from "../storage/queue-admin.ts";
 import { Acker } from "./ack.ts";
 import { LeaseAcker } from "./acknowledge-lease.ts";
 import { Catalog } from "./catalog.ts";
@@ -52,7 +53,7 @@ export async function openEngine(
   const lanes = Math.max(4, settings.connectionsMax - (leads ? PEER_CONNECTIONS : 0));
   const database = openDatabase(settings.database, lanes, name);
   try {
-    await database.look`select 1`;
+    await databasePing(database.look);
   } catch (error) {
     await database.close();
     throw error;

@@ -131,6 +131,12 @@ export async function purgeFinish(sql: Sql, queueId: number): Promise<void> {
     where p.queue_id = ${queueId} and p.deleted_at < clock_timestamp() - interval '1 minute'`;
 }
 
+/** The version of PostgreSQL, such as `18.4`. */
+export async function databaseVersion(sql: Sql): Promise<string> {
+  const [row] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
+  return row!.version.split(" ")[0]!;
+}
+
 /** Answers when the database does. */
 export async function databasePing(sql: Sql): Promise<void> {
   await sql`select 1`;

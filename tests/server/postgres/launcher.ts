@@ -180,6 +180,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
+/** @returns Whether a process runs; one that only waits to be reaped does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -194,6 +195,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Waits for the end of a process. */
 export async function untilGone(pid: number): Promise<void> {
   await until(`process ${pid} is gone`, () => !isAlive(pid));
 }
