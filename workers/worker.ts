@@ -8,6 +8,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { type AckResult, renderAckAnswer } from "../schema/wire/ack-answer.ts";
 import { readAckBatchRequest, readAckRequest } from "../schema/wire/ack-request.ts";
 import { type DecodedBody, decodeBody, NO_BODY } from "../schema/wire/body.ts";
 import { encodeCbor } from "../schema/wire/cbor.ts";
@@ -98,6 +99,11 @@ function encode(answer: Answer, format: BodyFormat): Encoded {
   return { status: answer.status, format, body };
 }
 
+function encodeAcks(results: AckResult[], format: BodyFormat): Encoded {
+  if (format === "cbor") return encode({ status: 200, value: results }, "cbor");
+  return { status: 200, format: "json", body: textBody(renderAckAnswer(results)) };
+}
+
 async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
   const items = readPushBody(request.body, request.bodyFormat);
   const cbor = request.bodyFormat === "cbor";
@@ -140,13 +146,11 @@ async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded
     case "pop":
       return await pop(engine, request);
     case "ack": {
-      const results = await engine.acker.ack([readAckRequest(bodyOf(request))], true);
-      return encode({ status: 200, value: results }, request.answerFormat);
+      return encodeAcks(await engine.acker.ack([readAckRequest(bodyOf(request))], true), request.answerFormat);
     }
     case "ackBatch": {
       const items = readAckBatchRequest(bodyOf(request));
-      const results = items.length === 0 ? [] : await engine.acker.ack(items, false);
-      return encode({ status: 200, value: results }, request.answerFormat);
+      return encodeAcks(items.length === 0 ? [] : await engine.acker.ack(items, false), request.answerFormat);
     }
     case "transaction": {
       const operations = readTransactionRequest(bodyOf(request));

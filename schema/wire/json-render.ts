@@ -16,6 +16,14 @@ export class RawJson {
   }
 }
 
+/** Most ids and names need no escaping, and finding that out is cheaper than asking JSON.stringify. */
+const PLAIN = /^[\w.:-]*$/;
+
+/** The JSON text of a string. */
+export function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 function isPlain(value: object): value is Record<string, unknown> {
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { quoted } from "./json-render.ts";
+
 /** What became of one item. */
 export type PushOutcome =
   | { status: "queued"; messageId: string; partitionId: string }
@@ -43,13 +45,6 @@ export function pushResultValue(result: PushResult, index: number): Record<strin
     case "failed":
       return { index, status: "failed", transaction_id: transactionId, error: outcome.error, queueName: queue };
   }
-}
-
-/** Most transaction ids need no escaping, and finding that out is cheaper than asking JSON.stringify. */
-const PLAIN = /^[\w.:-]*$/;
-
-function quoted(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** The answer as JSON text, one element an item, in order. */

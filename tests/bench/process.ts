@@ -46,6 +46,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   // PostgreSQL refuses root, so a server started by root runs it as another user, who must be able to enter the folder.
   await chmod(dataDir, 0o755);
   const env: Record<string, string | undefined> = { ...process.env, ...options.env };
+  // As the scripts of package.json start it.
+  env.MIMALLOC_PURGE_DELAY ??= "60000";
   Object.assign(env, { PORT: "0", HOST: "127.0.0.1", QUEEN_DATA_DIR: dataDir, LOG_LEVEL: "info" });
   for (const name of ["DATABASE_URL", "PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_DB"]) delete env[name];
   if (options.workers !== undefined) env.NUM_WORKERS = String(options.workers);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AckResult } from "../../schema/wire/ack-answer.ts";
 import type { AckItem } from "../../schema/wire/ack-request.ts";
 import { QueenError } from "../../schema/wire/errors.ts";
 import { parsePartitionUuid } from "../../schema/wire/ids.ts";
@@ -15,18 +16,6 @@ import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { locateMessages } from "./find-message.ts";
 import type { LeaseBook } from "./lease-book.ts";
-
-/** Result of one acknowledgement, as the contract shows it. */
-export interface AckResult {
-  index: number;
-  transactionId: string;
-  success: boolean;
-  error: string | null;
-  queueName: string | null;
-  partitionName: string | null;
-  leaseReleased: boolean | null;
-  dlq: boolean;
-}
 
 /** Statuses that say something. */
 const DONE: ReadonlySet<string> = new Set(["completed", "success"]);
@@ -122,12 +111,22 @@ export class Acker {
       dlq: false,
     }));
     const byTarget = new Map<string, number[]>();
+    let before: AckItem | null = null;
+    let list: number[] = [];
     for (let index = 0; index < items.length; index += 1) {
       const item = items[index]!;
-      const key = `${item.partitionId} ${item.leaseId ?? ""} ${item.group}`;
-      const list = byTarget.get(key);
-      if (list) list.push(index);
-      else byTarget.set(key, [index]);
+      const same =
+        before !== null &&
+        item.partitionId === before.partitionId &&
+        item.leaseId === before.leaseId &&
+        item.group === before.group;
+      if (!same) {
+        const key = `${item.partitionId} ${item.leaseId ?? ""} ${item.group}`;
+        list = byTarget.get(key) ?? [];
+        byTarget.set(key, list);
+        before = item;
+      }
+      list.push(index);
     }
     const bundles = await Promise.all([...byTarget.values()].map((indexes) => this.#bundle(items, indexes, results)));
     return { bundles: bundles.filter((bundle) => bundle !== null), results };

@@ -39,7 +39,9 @@ language sql as $$
   from unnest(p_queue, p_partition, p_group) u(queue_id, partition_id, group_id), held h
   where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
     and h.queue_id = u.queue_id and h.id = u.partition_id
-    and c.next_offset >= h.head and c.lease_id is null and c.ready_at < 'infinity'
+    and c.next_offset >= h.head and c.lease_id is null
+    -- Not `<`: that would let the planner take cursors_ready for a look-up by key.
+    and c.ready_at is distinct from 'infinity'
 $$;
 --> statement-breakpoint
 -- What of `[p_from, p_head)` of a partition a pop may deliver now, and when more may follow. For queues whose options
@@ -243,18 +245,16 @@ begin
       where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
     end if;
     if cardinality(d_id) > 0 then
+      -- One that cannot be settled is left ready, but a moment later: this call must not meet it again.
       update queen.cursors c
-      set next_offset = u.next_offset, ready_at = v_now, lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+      set next_offset = u.next_offset, ready_at = v_now + interval '1 microsecond', lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
           resolved = nullif(c.resolved * int8multirange(int8range(u.next_offset, null)), '{}')
       from unnest(d_id, d_next) u(id, next_offset)
       where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
       perform queen.cursor_settle(array_fill(p_queue, array[cardinality(d_id)]), d_id, array_fill(p_group, array[cardinality(d_id)]));
     end if;
-    -- Another round only when cursors of this one gave nothing; one that could not be settled must not be met again.
+    -- Another round only when cursors of this one gave nothing.
     exit when p_partition is not null or cardinality(d_id) + cardinality(w_id) = 0;
-    exit when cardinality(o_id) = 0 and cardinality(w_id) = 0 and not exists (
-      select from queen.cursors c where c.queue_id = p_queue and c.group_id = p_group and c.partition_id = any (d_id) and c.ready_at = 'infinity'
-    );
   end loop;
 end
 $$;
