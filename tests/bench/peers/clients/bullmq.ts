@@ -1,6 +1,6 @@
 /**
  * BullMQ on Redis. `addBulk` (https://docs.bullmq.io/guide/queues/adding-bulks), a worker with a concurrency of 100, the
- * lower end of what https://docs.bullmq.io/guide/parallelism-and-concurrency calls standard (more brought nothing
+ * lower end of what https://docs.bullmq.io/guide/parallelism-and-concurrency calls standard (300 brought nothing more
  * here), and finished jobs removed (https://docs.bullmq.io/guide/queues/auto-removal-of-jobs). Order by key is a feature
  * of its commercial edition (groups), so there is no ordered row.
  *
@@ -14,7 +14,7 @@ import type { ClientSpec, PeerClient } from "../peer.ts";
 import type { Sink } from "../sink.ts";
 import { packageVersion } from "./postgres-peer.ts";
 
-const CONCURRENCY = { batch: 300, single: 50 };
+const CONCURRENCY = { batch: 100, single: 50 };
 
 /**
  * Opens BullMQ.

@@ -2,7 +2,7 @@
  * graphile-worker. Batch: `addJobs`, and the settings its documentation reports its own best figures with
  * (https://worker.graphile.org/docs/performance: 24 concurrent jobs, a local queue of 500, completions in batches
  * without a delay). Single: `addJob`, no local queue, no batches, 50 concurrent jobs. Ordered: a named queue for each key,
- * whose jobs run one after another (https://worker.graphile.org/docs/library/add-job).
+ * whose jobs run one after another (https://worker.graphile.org/docs/library/add-job), without a local queue.
  *
  * @module
  */
@@ -25,6 +25,14 @@ const SETTINGS = {
     completeJobBatchDelay: 0,
     failJobBatchDelay: 0,
   },
+  // A fetch gives one job of a named queue at most, and a local queue that was not filled waits for its next poll.
+  named: {
+    concurrentJobs: 24,
+    maxPoolSize: 25,
+    localQueue: { size: -1 },
+    completeJobBatchDelay: 0,
+    failJobBatchDelay: 0,
+  },
   single: {
     concurrentJobs: 50,
     maxPoolSize: 51,
@@ -43,6 +51,7 @@ const SETTINGS = {
  */
 export async function openGraphileWorker(spec: ClientSpec, ordered: boolean): Promise<PeerClient> {
   const single = spec.mode === "single";
+  const settings = SETTINGS[ordered && !single ? "named" : spec.mode];
   const connection = await createDatabase(spec);
   const pgPool = new Pool({ ...connection, max: single ? 50 : 10 });
   pgPool.on("error", () => undefined);
@@ -50,12 +59,12 @@ export async function openGraphileWorker(spec: ClientSpec, ordered: boolean): Pr
   await utils.migrate();
 
   const take = async (queue: string, sink: Sink) => {
-    const workerPool = new Pool({ ...connection, max: SETTINGS[spec.mode].maxPoolSize });
+    const workerPool = new Pool({ ...connection, max: settings.maxPoolSize });
     workerPool.on("error", () => undefined);
     let handled = 0;
     const allHandled = Promise.withResolvers<void>();
     const runner = await run({
-      preset: { worker: SETTINGS[spec.mode] },
+      preset: { worker: settings },
       pgPool: workerPool,
       logger: silent,
       noHandleSignals: true,
