@@ -12,8 +12,9 @@ import { type AckResult, renderAckAnswer } from "../schema/wire/ack-answer.ts";
 import { readAckBatchRequest, readAckRequest } from "../schema/wire/ack-request.ts";
 import { type DecodedBody, decodeBody, NO_BODY } from "../schema/wire/body.ts";
 import { encodeCbor } from "../schema/wire/cbor.ts";
+import { codedBody } from "../schema/wire/content-coding.ts";
 import { QueenError } from "../schema/wire/errors.ts";
-import type { BodyFormat } from "../schema/wire/format.ts";
+import type { BodyFormat, ContentCoding } from "../schema/wire/format.ts";
 import { renderJson, withoutRawJson } from "../schema/wire/json-render.ts";
 import { readLeaseAckRequest } from "../schema/wire/lease-ack-request.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
@@ -48,7 +49,7 @@ declare const self: {
 };
 
 /** Answer of a verb, already encoded or still a value. */
-type Encoded = Pick<WorkerResponse, "status" | "format" | "body">;
+type Encoded = Pick<WorkerResponse, "status" | "format" | "body" | "coding">;
 
 let engine: Engine | null = null;
 let opening: Promise<void> = Promise.resolve();
@@ -218,7 +219,7 @@ function failure(error: unknown, request: WorkerRequest): Encoded & { retryAfter
     send({
       kind: "log",
       level: "error",
-      event: "request.failed",
+      event: "request_failed",
       fields: { operation: request.operation, error: detail },
     });
   }
@@ -226,11 +227,18 @@ function failure(error: unknown, request: WorkerRequest): Encoded & { retryAfter
   return known.status === 503 ? { ...answer, retryAfterS: 1 } : answer;
 }
 
+/** The answer compressed. Segments are compressed already. */
+async function coded(answer: Encoded, coding: ContentCoding): Promise<Encoded> {
+  const body = answer.body === null || answer.format === "segments" ? null : await codedBody(answer.body, coding);
+  return body === null ? answer : { ...answer, body, coding };
+}
+
 async function handle(request: WorkerRequest): Promise<void> {
   underWay += 1;
   try {
     await opening;
-    respond(request.id, await carryOut(engine!, request));
+    const answer = await carryOut(engine!, request);
+    respond(request.id, request.coding === undefined ? answer : await coded(answer, request.coding));
   } catch (error) {
     respond(request.id, failure(error, request));
   } finally {

@@ -144,12 +144,13 @@ export class Claimer {
       for (let at = 0; at < rows.length; at += 1) {
         const row = rows[at]!;
         if (row.pop !== pop) continue;
-        if (wishes[pop]!.cancelled()) {
+        const { packed, pieces: own } = contents[at]!;
+        // The client went away, or what was claimed was deleted before it could be read.
+        if (wishes[pop]!.cancelled() || (packed === null && own.length === 0)) {
           orphaned.push(row);
           continue;
         }
         claimed += 1;
-        const { packed, pieces: own } = contents[at]!;
         if (packed) partitions.push(packed);
         for (const piece of own) pieces.push(piece);
         if (!key.autoAck) {

@@ -138,7 +138,7 @@ function openPeers(context: EngineContext, popper: Popper, send: (message: Worke
       send({ kind: "pushed", queueIds, partitionIds: null });
     },
     present: (present) => popper.waiters.enterAll(present),
-    trouble: (error) => context.log("warn", "peers.trouble", { error: String(error) }),
+    trouble: (error) => context.log("warn", "peers_trouble", { error: String(error) }),
   });
 }
 

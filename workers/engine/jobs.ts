@@ -52,7 +52,7 @@ async function sweep(run: JobRun, seconds: number): Promise<boolean> {
   if (repaired === null) return false;
   if (repaired.length > 0) {
     jobCounters.sweepRepairs += repaired.length;
-    run.context.log("warn", "sweep.repaired", { cursors: repaired.length, first: { ...repaired[0] } });
+    run.context.log("warn", "sweep_repaired", { cursors: repaired.length, first: { ...repaired[0] } });
     run.context.queuesReady(new Set(repaired.map((row) => row.queue_id)));
   }
   return true;
@@ -117,7 +117,7 @@ export function startJobs(context: EngineContext): Jobs {
     } catch (error) {
       jobCounters.failures += 1;
       const level = isAway(error) ? "warn" : "error";
-      if (!stopping) context.log(level, "job.failed", { job: job.name, error: String(error) });
+      if (!stopping) context.log(level, "job_failed", { job: job.name, error: String(error) });
     }
     if (!stopping) schedule(job);
   }

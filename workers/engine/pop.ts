@@ -184,7 +184,7 @@ export class Popper {
       }
       return { sources, answer: null, pause: 0 };
     } catch (error) {
-      if (!isAway(error)) this.#context.log("error", "pop.failed", { error: String(error) });
+      if (!isAway(error)) this.#context.log("error", "pop_failed", { error: String(error) });
       return { sources, answer: null, pause: AWAY_PAUSE_MS };
     }
   }

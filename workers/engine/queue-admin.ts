@@ -57,7 +57,7 @@ export async function queueDelete(context: EngineContext, { queue }: OperationPa
     context.queuesReady([id]);
     // The queue is gone already; what cannot be cleared away now, the job clears away.
     await purgeQueue(sql, id, PURGE_BATCHES_AT_ONCE).catch((error) =>
-      context.log("warn", "queue.purge_postponed", { queue, reason: String(error) }),
+      context.log("warn", "purge_postponed", { queue, reason: String(error) }),
     );
   }
   return ok({ deleted: true, queue, existed: id !== null });

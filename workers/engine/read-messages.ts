@@ -125,7 +125,7 @@ async function readGroups(context: EngineContext, sql: Sql, groups: Group[]): Pr
       return each;
     }
     if (!(groups[0]!.row.format & FORMAT_ENCRYPTED)) throw error;
-    context.log("warn", "message.unreadable", { queueId: groups[0]!.queueId, reason: String(error) });
+    context.log("warn", "message_unreadable", { queueId: groups[0]!.queueId, reason: String(error) });
     return [null];
   }
 }

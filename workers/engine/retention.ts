@@ -147,7 +147,7 @@ export async function runCleanup(
     if (count === null) return after;
     if (count === 0) continue;
     run.context.queueChanged(partitions[0]!.queue);
-    run.context.log("info", "cleanup.partitions_deleted", { queueId, partitions: count });
+    run.context.log("info", "partitions_deleted", { queueId, partitions: count });
   }
   const end = idle.length > taken.length ? taken.at(-1)! : last;
   return { queueId: end.queue_id, id: end.id };

@@ -46,7 +46,7 @@ describe("concurrent clients", () => {
       await settle(scene, sql, random);
       const delivered = scene.history.pops.reduce((sum, { messages }) => sum + messages.length, 0);
       expect(delivered).toBeGreaterThan(scene.history.pushes.length);
-      expect(servers.flatMap((server) => server.log).filter((line) => line.includes("sweep.repaired"))).toEqual([]);
+      expect(servers.flatMap((server) => server.log).filter((line) => line.includes("sweep_repaired"))).toEqual([]);
     });
   }
 });

@@ -54,7 +54,7 @@ describe("startJobs()", () => {
       await engine.sql`alter table queen.queues rename to hidden`;
       await until(() => jobCounters.failures > failures, 5_000, "a failed run");
       await engine.sql`alter table queen.hidden rename to queues`;
-      expect(engine.logged.some((line) => line.event === "job.failed")).toBe(true);
+      expect(engine.logged.some((line) => line.event === "job_failed")).toBe(true);
       await engine.push(queue!.name, "p", ["a"]);
       await engine.age(queueId, 2);
       await until(
