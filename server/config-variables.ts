@@ -274,6 +274,13 @@ export const VARIABLES = {
     unit: "bytes",
     description: "Memory of each worker for message segments it has seen.",
   },
+  COMPRESSION: {
+    type: "choice",
+    default: "auto",
+    choices: ["off", "on", "auto"],
+    description:
+      "Compress answers over 1 KiB (gzip, zstd) for clients that accept it; auto: not for those on this machine or in a private network.",
+  },
   JWT_ENABLED: {
     type: "boolean",
     default: false,

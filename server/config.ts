@@ -81,6 +81,8 @@ export interface Config {
   /** Bounds per worker. */
   readonly backlog: { readonly requestsMax: number; readonly pollsMax: number; readonly bytesMax: number };
   readonly segmentCacheBytesMax: number;
+  /** When answers are compressed for clients that accept it. */
+  readonly compression: "off" | "on" | "auto";
 }
 
 /** Command-line flags that win over the environment; texts as typed. */
@@ -191,6 +193,8 @@ function toConfig(values: Values, machine: Machine, workerCount: number, total: 
       bytesMax: values.BACKLOG_BYTES_MAX,
     },
     segmentCacheBytesMax: values.SEGMENT_CACHE_BYTES,
+    // One of its choices: parse() saw to that.
+    compression: values.COMPRESSION as Config["compression"],
   };
 }
 

@@ -36,7 +36,7 @@ interface DenoServer {
 interface DenoNamespace {
   serve(
     options: { hostname: string; port: number; onListen: () => void; signal: AbortSignal },
-    handler: (request: Request) => Response | Promise<Response>,
+    handler: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>,
   ): DenoServer;
 }
 
@@ -66,6 +66,7 @@ function listenBun(host: string, port: number, fetch: Fetch): Listener {
     keepOpen: (request, silenceMs) => {
       if (silenceMs > SILENCE_MS_MAX) server.timeout(request, 0);
     },
+    addressOf: (request) => server.requestIP(request)?.address ?? null,
   };
   return {
     url: urlOf(host, server.port!),
@@ -77,9 +78,8 @@ function listenBun(host: string, port: number, fetch: Fetch): Listener {
 
 function listenDeno(deno: DenoNamespace, host: string, port: number, fetch: Fetch): Listener {
   const abort = new AbortController();
-  const connection: Connection = { keepOpen: () => {} };
-  const server = deno.serve({ hostname: host, port, onListen: () => {}, signal: abort.signal }, (request) =>
-    fetch(request, connection),
+  const server = deno.serve({ hostname: host, port, onListen: () => {}, signal: abort.signal }, (request, info) =>
+    fetch(request, { keepOpen: () => {}, addressOf: () => info.remoteAddr.hostname ?? null }),
   );
   let open = true;
   return {

@@ -11,9 +11,9 @@
  * @module
  */
 
-import type { AnswerFormat, BodyFormat } from "../schema/wire/format.ts";
+import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/format.ts";
 
-export type { AnswerFormat, BodyFormat };
+export type { AnswerFormat, BodyFormat, ContentCoding };
 
 /** Parameters of a pop, as the route decoded them from path and query; ranges are already clamped. */
 export interface PopParams {
@@ -103,6 +103,8 @@ export type WorkerRequest = {
     bodyFormat: BodyFormat;
     /** Format the answer is wanted in. */
     answerFormat: BodyFormat;
+    /** How the answer is to be compressed when it is long; absent: not at all. */
+    coding?: ContentCoding;
     /** Null when the request has no body or an empty one. A string is valid UTF-16 text of a JSON body. */
     body: string | ArrayBuffer | null;
   };
@@ -116,6 +118,8 @@ export interface WorkerResponse {
   /** Format of the body, or null when there is none (204). */
   format: AnswerFormat | null;
   body: string | ArrayBuffer | null;
+  /** How the body was compressed; absent: not at all. */
+  coding?: ContentCoding;
   /** Seconds for a `Retry-After` header. */
   retryAfterS?: number;
 }

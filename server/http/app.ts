@@ -8,6 +8,7 @@ import { ERRORS, QueenError } from "../../schema/wire/errors.ts";
 import type { Config } from "../config.ts";
 import type { LogLine, Pool } from "../pool/pool.ts";
 import { BodyReader } from "./body.ts";
+import { Compression } from "./compression.ts";
 import { negotiate } from "./exchange.ts";
 import { errorResponse, preflightResponse } from "./respond.ts";
 import { type AppEnv, Routes } from "./router.ts";
@@ -41,7 +42,8 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { config, log, pool, version } = options;
   const app = new Hono<AppEnv>();
   const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
-  const routes = new Routes(app, { pool, config, bodies, log, version });
+  const compression = new Compression(config.compression, config.host);
+  const routes = new Routes(app, { pool, config, bodies, log, compression, version });
   for (const register of [
     queueRoutes,
     pushRoutes,

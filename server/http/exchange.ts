@@ -4,10 +4,11 @@
  * @module
  */
 import { ERRORS } from "../../schema/wire/errors.ts";
-import { SEGMENTS_TYPE } from "../../schema/wire/format.ts";
+import { CODED_BYTES_MIN, SEGMENTS_TYPE } from "../../schema/wire/format.ts";
 import type { Config } from "../config.ts";
-import type { BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
+import type { Answer, BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
 import type { BodyReader } from "./body.ts";
+import type { Compression } from "./compression.ts";
 import { checkName, decode, Query } from "./parameters.ts";
 import { emptyResponse, errorResponse, toResponse } from "./respond.ts";
 import { bytesLeaving } from "./stream.ts";
@@ -18,6 +19,7 @@ export interface Services {
   readonly config: Config;
   readonly bodies: BodyReader;
   readonly log: LogLine;
+  readonly compression: Compression;
   /** Of this program. */
   readonly version: string;
 }
@@ -26,6 +28,8 @@ export interface Services {
 export interface Connection {
   /** Keeps the connection of a request open although nothing will be sent for so many milliseconds. */
   readonly keepOpen: (request: Request, silenceMs: number) => void;
+  /** Address of the client of a request that is not answered yet; null when it is not known. */
+  readonly addressOf: (request: Request) => string | null;
 }
 
 const CBOR = "application/cbor";
@@ -157,8 +161,22 @@ export class Exchange {
     const answerFormat = this.answerFormat;
     // `params` belongs to `operation` by the signature above; the union cannot express that for a type parameter.
     const request = { id: 0, operation, params, bodyFormat, answerFormat, body } as WorkerRequest;
-    return toResponse(await this.services.pool.send(request, signal), answerFormat);
+    const { compression, pool } = this.services;
+    const address = () => this.#connection?.addressOf(this.request) ?? null;
+    const coding = compression.choose(this.request, address);
+    if (coding !== null) request.coding = coding;
+    const answer = await pool.send(request, signal);
+    const varies = isLong(answer) && (coding !== null || compression.appliesTo(address));
+    return toResponse(answer, answerFormat, varies);
   }
+}
+
+/** Whether an answer would be compressed for a client that accepts it. */
+function isLong(answer: Answer): boolean {
+  if (answer.error !== undefined || answer.body === null || answer.format === "segments") return false;
+  if (answer.coding !== undefined) return true;
+  const { body } = answer;
+  return (typeof body === "string" ? body.length : body.byteLength) >= CODED_BYTES_MIN;
 }
 
 /** The text between two slashes of a URL's path, still encoded. */

@@ -5,7 +5,7 @@
  */
 
 import { SEGMENTS_TYPE } from "../../schema/wire/format.ts";
-import type { Answer, AnswerFormat, BodyFormat, Refusal } from "../pool/pool.ts";
+import type { Answer, AnswerFormat, BodyFormat, Refusal, WorkerResponse } from "../pool/pool.ts";
 import { STREAM_BYTES_MIN, streamOut } from "./stream.ts";
 
 /** On every answer, so that a page of any origin can use the server. */
@@ -26,14 +26,19 @@ const CBOR_OK: ResponseInit = { status: 200, headers: CBOR_HEADERS };
 const SEGMENTS_OK: ResponseInit = { status: 200, headers: SEGMENTS_HEADERS };
 const NO_CONTENT: ResponseInit = { status: 204, headers: JSON_HEADERS };
 
-/** The answer to a worker's outcome, or to a refusal, in the format asked for. */
-export function toResponse(answer: Answer, format: BodyFormat): Response {
+/**
+ * The answer to a worker's outcome, or to a refusal, in the format asked for.
+ *
+ * @param varies - Whether another client could have got it compressed, or this one uncompressed.
+ */
+export function toResponse(answer: Answer, format: BodyFormat, varies = false): Response {
   if (answer.error !== undefined) return refusalResponse(answer, format);
   const { status, body } = answer;
   if (body === null || status === 204)
     return status === 204 ? emptyResponse() : new Response(null, plainInit(status, format));
-  const init =
-    answer.retryAfterS === undefined
+  const init = varies
+    ? variedInit(answer, answer.format ?? format)
+    : answer.retryAfterS === undefined
       ? initFor(status, answer.format ?? format)
       : retryInit(answer.status, format, answer.retryAfterS);
   if (typeof body !== "string" && body.byteLength >= STREAM_BYTES_MIN) return new Response(streamOut(body), init);
@@ -95,7 +100,15 @@ function retryInit(status: number, format: BodyFormat, retryAfterS: number): Res
   return { status, headers: { ...headersFor(format), "retry-after": String(retryAfterS) } };
 }
 
-function headersFor(format: BodyFormat): Record<string, string> {
+function variedInit({ status, coding, retryAfterS }: WorkerResponse, format: AnswerFormat): ResponseInit {
+  const headers: Record<string, string> = { ...headersFor(format), vary: "Accept-Encoding" };
+  if (coding !== undefined) headers["content-encoding"] = coding;
+  if (retryAfterS !== undefined) headers["retry-after"] = String(retryAfterS);
+  return { status, headers };
+}
+
+function headersFor(format: AnswerFormat): Record<string, string> {
+  if (format === "segments") return SEGMENTS_HEADERS;
   return format === "json" ? JSON_HEADERS : CBOR_HEADERS;
 }
 

@@ -16,6 +16,7 @@ import { bodySize, spread } from "./spread.ts";
 export type {
   AnswerFormat,
   BodyFormat,
+  ContentCoding,
   OperationName,
   OperationParams,
   PopParams,
