@@ -10,3 +10,15 @@ alter table queen.partitions set (fillfactor = 50, autovacuum_vacuum_scale_facto
 alter table queen.cursors set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 --> statement-breakpoint
 alter index queen.cursors_ready set (fillfactor = 70);
+--> statement-breakpoint
+-- Hot statements are planned once for any parameters, that is for an average queue and partition. Averages mislead: beside
+-- a thousand small queues one of a million partitions looks small, and walking all of its cursors looks cheaper than
+-- finding five by key. These say how selective the columns are at worst, so that plans hold for the largest queue and the
+-- longest log. They count from the next `analyze` on.
+alter table queen.partitions alter column queue_id set (n_distinct = 1);
+--> statement-breakpoint
+alter table queen.cursors alter column queue_id set (n_distinct = 1), alter column group_id set (n_distinct = 1);
+--> statement-breakpoint
+alter table queen.segments alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);
+--> statement-breakpoint
+alter table queen.transaction_keys alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);
