@@ -332,6 +332,9 @@ export function* segmentMessages(
   segment: PackedSegment,
 ): Generator<SegmentMessage> {
   const shared = sharedFields(answer, partition, segment);
+  const sharedText = `,${JSON.stringify(shared).slice(1)},`;
+  // A function, so that a `$` in a name means nothing.
+  const tail = () => sharedText;
   let body: Buffer | null = null;
   for (const [from, to] of deliveredRuns(partition, segment)) {
     body ??= unpackedBody(segment);
@@ -340,9 +343,10 @@ export function* segmentMessages(
         yield { ...(fields as unknown as SegmentMessage), ...shared };
       }
     } else {
-      for (const head of jsonHeads(body, segment.messageCount, from, to)) {
-        yield { ...(JSON.parse(`${head}}`) as SegmentMessage), ...shared };
-      }
+      // One text for all of a run: parsing message by message costs half as much again.
+      const text = sliceJsonBody(body, segment.messageCount, from, to).toString("utf8");
+      const list = `[${text.replaceAll(MESSAGE_END, tail).slice(0, -1)}]`;
+      yield* JSON.parse(list) as SegmentMessage[];
     }
   }
 }

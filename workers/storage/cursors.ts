@@ -199,7 +199,8 @@ export function leaseAcknowledge(sql: Sql, entries: readonly LeaseAcknowledge[])
     select * from queen.lease_acknowledge(
       ${arrayOf(entries.map((e) => e.queueId))}, ${arrayOf(entries.map((e) => e.groupId))},
       ${arrayOf(entries.map((e) => e.leaseId))}, ${textArray(entries.map((e) => e.status))},
-      ${textArray(entries.map((e) => e.error))}, ${arrayOf(known.map((k) => k.entry))}, ${arrayOf(known.map((k) => k.id))}
+      ${textArray(entries.map((e) => e.error))}, ${arrayOf(known.map((k) => k.entry))}, ${arrayOf(known.map((k) => k.id))},
+      ${arrayOf(entries.flatMap((entry, at) => (entry.partitionIds === null ? [at + 1] : [])))}
     )`;
 }
 

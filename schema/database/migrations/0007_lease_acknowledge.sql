@@ -17,15 +17,15 @@ $$;
 -- 'completed' resolves what is open; 'failed' counts an attempt for each open message, as if each had been acknowledged so;
 -- 'dlq' dead-letters them; 'retry' counts nothing.
 --
--- The partitions that a lease holds are given by `p_known_*`, all of them, when somebody remembers; otherwise they are found
--- along cursors_ready: leased cursors are those of the group that become ready later.
+-- The partitions that a lease holds are given by `p_known_*`, all of them, when somebody remembers. Those of the entries
+-- `p_unknown` are found along cursors_ready: leased cursors are those of the group that become ready later.
 --
 -- Answers a row for each partition given back: how many messages were open, and how many of them were dead-lettered. A
 -- lease that is not held (any more) has none. Locks the cursors in order, then, passing over locked ones, partitions that
 -- may have nothing more.
 create function queen.lease_acknowledge(
   p_queue integer[], p_group integer[], p_lease uuid[], p_status text[], p_error text[],
-  p_known_entry integer[], p_known_partition bigint[]
+  p_known_entry integer[], p_known_partition bigint[], p_unknown integer[]
 ) returns table (entry integer, partition_id bigint, open_count bigint, dead_count bigint)
 language plpgsql as $$
 #variable_conflict use_column
@@ -34,21 +34,21 @@ declare
   k_entry integer[] := p_known_entry; k_partition bigint[] := p_known_partition;
   f_entry integer[]; f_partition bigint[];
   v_entry integer[]; v_partition bigint[]; v_first bigint[]; v_end bigint[]; v_open int8multirange[];
-  v_unusual boolean;
+  v_unusual boolean; v_completed boolean; v_other boolean;
 begin
-  if exists (select from generate_subscripts(p_lease, 1) n where n <> all (p_known_entry)) then
-    select array_agg(u.ord::integer), array_agg(c.partition_id) into f_entry, f_partition
-    from unnest(p_queue, p_group, p_lease) with ordinality u(queue_id, group_id, lease_id, ord)
-    join queen.cursors c on c.queue_id = u.queue_id and c.group_id = u.group_id and c.lease_id = u.lease_id
-      and c.ready_at > v_now and c.ready_at < 'infinity'
-    where u.ord <> all (p_known_entry);
+  if cardinality(p_unknown) > 0 then
+    select array_agg(u.ord), array_agg(c.partition_id) into f_entry, f_partition
+    from unnest(p_unknown) u(ord)
+    join queen.cursors c on c.queue_id = p_queue[u.ord] and c.group_id = p_group[u.ord] and c.lease_id = p_lease[u.ord]
+      and c.ready_at > v_now and c.ready_at < 'infinity';
     k_entry := k_entry || f_entry;
     k_partition := k_partition || f_partition;
   end if;
 
   select array_agg(l.entry), array_agg(l.partition_id), array_agg(l.lease_first), array_agg(l.lease_end),
-         bool_or(l.resolved is not null or l.has_retries or l.next_offset < l.lease_first or l.next_offset > l.lease_end)
-  into v_entry, v_partition, v_first, v_end, v_unusual
+         bool_or(l.resolved is not null or l.has_retries or l.next_offset < l.lease_first or l.next_offset > l.lease_end),
+         bool_or(p_status[l.entry] = 'completed'), bool_or(p_status[l.entry] <> 'completed')
+  into v_entry, v_partition, v_first, v_end, v_unusual, v_completed, v_other
   from (
     select k.entry, c.partition_id, c.next_offset, c.lease_first, c.lease_end, c.resolved, c.has_retries
     from unnest(k_entry, k_partition) k(entry, partition_id)
@@ -69,7 +69,7 @@ begin
     join queen.cursors c on c.queue_id = p_queue[u.entry] and c.partition_id = u.partition_id and c.group_id = p_group[u.entry];
   end if;
 
-  if 'completed' = any (p_status) then
+  if v_completed then
     if v_unusual then
       delete from queen.retries t
       using unnest(v_entry, v_partition, v_open) u(entry, partition_id, open)
@@ -110,7 +110,7 @@ begin
       returning h.entry, h.partition_id, case when h.open is null then h.next_offset - h.next_before else queen.offsets_count(h.open) end, 0::bigint;
   end if;
 
-  if exists (select from unnest(v_entry) u(entry) where p_status[u.entry] <> 'completed') then
+  if v_other then
     return query
       with other as materialized (
         select row_number() over (order by p_queue[u.entry], u.partition_id, p_group[u.entry])::integer as n, u.entry, u.partition_id, u.lease_first,
