@@ -45,7 +45,15 @@ export const migrations: readonly { readonly id: number; readonly name: string; 
       "-- Hot statements are planned once for any parameters, that is for an average queue and partition. Averages mislead: beside\n-- a thousand small queues one of a million partitions looks small, and walking all of its cursors looks cheaper than\n-- finding five by key. These say how selective the columns are at worst, so that plans hold for the largest queue and the\n-- longest log. They count from the next `analyze` on.\nalter table queen.partitions alter column queue_id set (n_distinct = 1);",
       "alter table queen.cursors alter column queue_id set (n_distinct = 1), alter column group_id set (n_distinct = 1);",
       "alter table queen.segments alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);",
-      "alter table queen.transaction_keys alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);"
+      "alter table queen.transaction_keys alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);",
+      "alter table queen.consumer_groups alter column name set (n_distinct = 100);",
+      "-- And from now on, before the first rows and the first automatic `analyze`: statistics outlive the row they come from.\ninsert into queen.consumer_groups (queue_id, name) values (0, '');",
+      "insert into queen.partitions (queue_id, id, name) values (0, 0, '');",
+      "insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at) values (0, 0, 0, 0, 'infinity');",
+      "insert into queen.segments (queue_id, partition_id, first_offset, message_count, format, raw_bytes, created_at, id_base, tx_keys, body)\nvalues (0, 0, 0, 1, 0, 0, clock_timestamp(), gen_random_uuid(), '', '');",
+      "insert into queen.transaction_keys (queue_id, partition_id, key, message_offset) values (0, 0, gen_random_uuid(), 0);",
+      "analyze queen.consumer_groups, queen.partitions, queen.cursors, queen.segments, queen.transaction_keys;",
+      "truncate queen.consumer_groups, queen.partitions, queen.cursors, queen.segments, queen.transaction_keys restart identity;"
     ]
   },
   {

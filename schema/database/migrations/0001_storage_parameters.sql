@@ -22,3 +22,21 @@ alter table queen.cursors alter column queue_id set (n_distinct = 1), alter colu
 alter table queen.segments alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);
 --> statement-breakpoint
 alter table queen.transaction_keys alter column queue_id set (n_distinct = 1), alter column partition_id set (n_distinct = 10);
+--> statement-breakpoint
+alter table queen.consumer_groups alter column name set (n_distinct = 100);
+--> statement-breakpoint
+-- And from now on, before the first rows and the first automatic `analyze`: statistics outlive the row they come from.
+insert into queen.consumer_groups (queue_id, name) values (0, '');
+--> statement-breakpoint
+insert into queen.partitions (queue_id, id, name) values (0, 0, '');
+--> statement-breakpoint
+insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at) values (0, 0, 0, 0, 'infinity');
+--> statement-breakpoint
+insert into queen.segments (queue_id, partition_id, first_offset, message_count, format, raw_bytes, created_at, id_base, tx_keys, body)
+values (0, 0, 0, 1, 0, 0, clock_timestamp(), gen_random_uuid(), '', '');
+--> statement-breakpoint
+insert into queen.transaction_keys (queue_id, partition_id, key, message_offset) values (0, 0, gen_random_uuid(), 0);
+--> statement-breakpoint
+analyze queen.consumer_groups, queen.partitions, queen.cursors, queen.segments, queen.transaction_keys;
+--> statement-breakpoint
+truncate queen.consumer_groups, queen.partitions, queen.cursors, queen.segments, queen.transaction_keys restart identity;
