@@ -11,20 +11,8 @@ import { checkName, isRecord, isUuid } from "./fields.ts";
 import type { BodyFormat } from "./format.ts";
 import { decodeText, eachElement, eachMember, skipSpace, skipValue } from "./json.ts";
 import { DEFAULT_PARTITION } from "./limits.ts";
+import type { PayloadText, PushItem } from "./push-item.ts";
 import { scanPush } from "./push-scan.ts";
-
-/** A payload as it will stand in a segment: JSON text, or CBOR bytes. */
-export type PayloadText = string | Uint8Array;
-
-/** One item of a push. */
-export interface PushItem {
-  queue: string;
-  partition: string;
-  /** Null: the server draws one. */
-  transactionId: string | null;
-  traceId: string | null;
-  payload: PayloadText;
-}
 
 function optionalText(value: unknown, message: string): string | null {
   if (value === undefined) return null;

@@ -12,7 +12,7 @@
 
 import { isUuid } from "./fields.ts";
 import { DEFAULT_PARTITION, DEPTH_MAX, NAME_LENGTH_MAX } from "./limits.ts";
-import type { PushItem } from "./push-request.ts";
+import type { PushItem } from "./push-item.ts";
 
 const SPACE = 32;
 const QUOTE = 34;

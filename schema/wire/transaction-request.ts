@@ -9,7 +9,8 @@ import type { DecodedBody } from "./body.ts";
 import { fieldError, QueenError } from "./errors.ts";
 import { isRecord } from "./fields.ts";
 import { eachElement, eachMember, skipValue } from "./json.ts";
-import { type PushItem, readItems, readPayloadText, readSingleItem, topMemberAt } from "./push-request.ts";
+import type { PushItem } from "./push-item.ts";
+import { readItems, readPayloadText, readSingleItem, topMemberAt } from "./push-request.ts";
 
 /** One operation, after lists of pushed items were taken apart. `unknown` fails the transaction with its error. */
 export type TransactionOperation =

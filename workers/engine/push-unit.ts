@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { KeyKind, newTransactionId, writeTransactionKey } from "../../schema/wire/ids.ts";
 import type { PushOutcome, PushResult } from "../../schema/wire/push-answer.ts";
-import type { PayloadText, PushItem } from "../../schema/wire/push-request.ts";
+import type { PayloadText, PushItem } from "../../schema/wire/push-item.ts";
 
 /** See the module comment. The arrays are parallel, one element a message. */
 export interface PushUnit {

@@ -15,7 +15,7 @@ import { Buffer } from "node:buffer";
 import { fieldError, QueenError } from "../../schema/wire/errors.ts";
 import { messageId } from "../../schema/wire/ids.ts";
 import type { PushResult } from "../../schema/wire/push-answer.ts";
-import type { PushItem } from "../../schema/wire/push-request.ts";
+import type { PushItem } from "../../schema/wire/push-item.ts";
 import { isAway, withConflictRetry } from "../storage/failures.ts";
 import { type SegmentAppendRow, segmentAppend } from "../storage/segments.ts";
 import { type Draft, gatherPlaces, makeDraft, recentKey, settleFollowers } from "./append.ts";

@@ -13,7 +13,7 @@ import { randomUUID } from "node:crypto";
 import type { AckItem } from "../../schema/wire/ack-request.ts";
 import { QueenError } from "../../schema/wire/errors.ts";
 import { messageId } from "../../schema/wire/ids.ts";
-import type { PushItem } from "../../schema/wire/push-request.ts";
+import type { PushItem } from "../../schema/wire/push-item.ts";
 import type { TransactionOperation } from "../../schema/wire/transaction-request.ts";
 import { type Acknowledge, cursorAcknowledge } from "../storage/cursors.ts";
 import { isAway, withConflictRetry } from "../storage/failures.ts";
