@@ -96,10 +96,14 @@ export const partitions = queen.table(
     tombstoneCount: integer("tombstone_count").notNull().default(0),
     pushedAt: instant("pushed_at"),
     createdAt: instant("created_at").notNull().default(sql`clock_timestamp()`),
+    generation: integer("generation").notNull().default(0),
   },
   (table) => [
-    primaryKey({ name: "partitions_pkey", columns: [table.queueId, table.id] }),
-    uniqueIndex("partitions_name").on(table.queueId, table.name),
+    // The newest version stands last, where a search from the end finds it at once: see docs/decisions/0009-generations.md.
+    primaryKey({ name: "partitions_pkey", columns: [table.queueId, table.id, table.generation] }),
+    // Names are unique because `partition_ensure` makes partitions one transaction at a time: a unique index would have
+    // every new version compared with all dead ones.
+    index("partitions_name").on(table.queueId, table.name),
   ],
 );
 
@@ -208,9 +212,11 @@ export const cursors = queen.table(
     consumedCount: bigint("consumed_count", { mode: "number" }).notNull().default(0),
     batchCount: bigint("batch_count", { mode: "number" }).notNull().default(0),
     consumedAt: instant("consumed_at"),
+    generation: integer("generation").notNull().default(0),
   },
   (table) => [
-    primaryKey({ name: "cursors_pkey", columns: [table.queueId, table.partitionId, table.groupId] }),
+    // As of partitions. Cursors are made under their partition's lock or their queue's, which keeps them unique.
+    primaryKey({ name: "cursors_pkey", columns: [table.queueId, table.partitionId, table.groupId, table.generation] }),
     index("cursors_ready")
       .on(table.queueId, table.groupId, table.readyAt)
       .where(sql`ready_at < 'infinity'::timestamptz`),

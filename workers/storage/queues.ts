@@ -160,12 +160,7 @@ export function partitionEnsure(
   names: readonly string[],
 ): Promise<{ id: number; name: string }[]> {
   return sql<{ id: number; name: string }[]>`
-    insert into queen.partitions (queue_id, name)
-    select q.id, u.name from unnest(${textArray(names)}::text[]) u(name)
-    join queen.queues q on q.id = ${queueId}
-    order by 2
-    on conflict (queue_id, name) do nothing
-    returning id, name`;
+    select * from queen.partition_ensure(${queueId}, ${textArray(names)}::text[])`;
 }
 
 /** Names of partitions and their queues, by number. Any order; unknown ones are left out. */

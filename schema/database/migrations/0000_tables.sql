@@ -27,7 +27,8 @@ CREATE TABLE "queen"."cursors" (
 	"consumed_count" bigint DEFAULT 0 NOT NULL,
 	"batch_count" bigint DEFAULT 0 NOT NULL,
 	"consumed_at" timestamp (6) with time zone,
-	CONSTRAINT "cursors_pkey" PRIMARY KEY("queue_id","partition_id","group_id")
+	"generation" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "cursors_pkey" PRIMARY KEY("queue_id","partition_id","group_id","generation")
 );
 --> statement-breakpoint
 CREATE TABLE "queen"."dead_letters" (
@@ -52,7 +53,8 @@ CREATE TABLE "queen"."partitions" (
 	"tombstone_count" integer DEFAULT 0 NOT NULL,
 	"pushed_at" timestamp (6) with time zone,
 	"created_at" timestamp (6) with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "partitions_pkey" PRIMARY KEY("queue_id","id")
+	"generation" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "partitions_pkey" PRIMARY KEY("queue_id","id","generation")
 );
 --> statement-breakpoint
 CREATE TABLE "queen"."purges" (
@@ -151,7 +153,7 @@ CREATE UNIQUE INDEX "consumer_groups_name" ON "queen"."consumer_groups" USING bt
 CREATE INDEX "consumer_groups_by_name" ON "queen"."consumer_groups" USING btree ("name");--> statement-breakpoint
 CREATE INDEX "cursors_ready" ON "queen"."cursors" USING btree ("queue_id","group_id","ready_at") WHERE ready_at < 'infinity'::timestamptz;--> statement-breakpoint
 CREATE INDEX "dead_letters_failed" ON "queen"."dead_letters" USING btree ("queue_id","failed_at");--> statement-breakpoint
-CREATE UNIQUE INDEX "partitions_name" ON "queen"."partitions" USING btree ("queue_id","name");--> statement-breakpoint
+CREATE INDEX "partitions_name" ON "queen"."partitions" USING btree ("queue_id","name");--> statement-breakpoint
 CREATE UNIQUE INDEX "queues_name" ON "queen"."queues" USING btree ("name");--> statement-breakpoint
 CREATE INDEX "queues_namespace_task" ON "queen"."queues" USING btree ("namespace","task");--> statement-breakpoint
 CREATE INDEX "segments_tx" ON "queen"."segments" USING btree ("queue_id","partition_id","tx_max","tx_min");--> statement-breakpoint

@@ -4,6 +4,27 @@
 create function queen.queue_lock_class() returns integer
 language sql immutable parallel safe as $$ select 1364543815 $$; -- 'QUEG' in ASCII
 --> statement-breakpoint
+-- Rows that change with every message keep a `generation`, last in their primary key, that grows about every 16th time.
+-- The newest version is searched for from the end: `order by generation desc limit 1`. While some session holds an old
+-- snapshot, dead versions cannot be removed; a search by the key alone would visit all of them, this one about 16.
+create function queen.generation_next(p_generation integer) returns integer
+language sql volatile parallel safe as $$ select p_generation + (random() < 0.0625)::integer $$;
+--> statement-breakpoint
+-- Makes partitions where they do not exist, one transaction at a time for a queue. Answers those it made.
+create function queen.partition_ensure(p_queue integer, p_name text[]) returns table (id bigint, name varchar)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform pg_advisory_xact_lock(1364543824, p_queue); -- 'QUEP' in ASCII
+  return query
+    insert into queen.partitions (queue_id, name)
+    select q.id, u.name from (select distinct unnest(p_name) as name) u
+    join queen.queues q on q.id = p_queue
+    where not exists (select from queen.partitions p where p.queue_id = p_queue and p.name = u.name)
+    returning id, name;
+end
+$$;
+--> statement-breakpoint
 -- How many messages of a queue are not yet consumed by all of its groups. Costs what is undelivered, not what exists:
 -- only undrained cursors are visited. Without any group, everything kept counts.
 create function queen.queue_depth(p_queue integer) returns bigint
@@ -70,15 +91,19 @@ create function queen.segment_append(
   entry integer, outcome text, first_offset bigint, epoch integer, created_at timestamptz,
   batch_index integer, existing_offset bigint, existing_id_base uuid, existing_first bigint, room bigint, depth bigint, max_size integer, tx_high_before uuid
 )
-language plpgsql as $$
+language plpgsql
+-- Each statement looks up a few rows of tables of any size; a plan made while a table was small must not read it whole.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
   n constant integer := cardinality(p_queue);
   v_now timestamptz;
-  v_head bigint[]; v_epoch integer[]; v_high uuid[]; v_config integer[]; v_pushed timestamptz[]; v_found integer[];
+  v_head bigint[]; v_epoch integer[]; v_high uuid[]; v_config integer[]; v_pushed timestamptz[]; v_found integer[]; v_at tid[];
   v_limited boolean; v_max integer;
   v_outcome text[] := array_fill(null::text, array[n]);
   v_all_heads bigint[] := array_fill(null::bigint, array[n]);
+  v_all_at tid[] := array_fill(null::tid, array[n]);
   v_keys_from integer[] := array_fill(0, array[n]);
   v_keys_at integer := 0;
   v_new_keys constant boolean := cardinality(p_key) > 0;
@@ -99,20 +124,30 @@ begin
     from (select distinct u.q from unnest(p_queue) u(q) order by u.q) t;
   end if;
 
-  select array_agg(l.ord), array_agg(l.head), array_agg(l.epoch), array_agg(l.tx_high), array_agg(l.config_version), max(l.pushed_at)
-  into v_found, v_head, v_epoch, v_high, v_config, v_latest
+  select array_agg(l.ord), array_agg(l.head), array_agg(l.epoch), array_agg(l.tx_high), array_agg(l.config_version), max(l.pushed_at),
+         array_agg(l.at)
+  into v_found, v_head, v_epoch, v_high, v_config, v_latest, v_at
   from (
-    select u.ord::integer as ord, p.head, p.epoch, p.tx_high, q.config_version, p.pushed_at
-    from unnest(p_queue, p_partition) with ordinality u(queue_id, id, ord)
-    join queen.partitions p on p.queue_id = u.queue_id and p.id = u.id
-    join queen.queues q on q.id = u.queue_id
-    order by u.ord
-    for no key update of p
+    select u.ord::integer as ord, p.head, p.epoch, p.tx_high, u.config_version, p.pushed_at, p.at
+    from (
+      select u.*, q.config_version
+      from unnest(p_queue, p_partition) with ordinality u(queue_id, id, ord)
+      join queen.queues q on q.id = u.queue_id
+      -- Locks are taken in this order.
+      order by u.ord offset 0
+    ) u
+    cross join lateral (
+      select p.ctid as at, p.head, p.epoch, p.tx_high, p.pushed_at from queen.partitions p
+      where p.queue_id = u.queue_id and p.id = u.id
+      order by p.generation desc limit 1
+      for no key update
+    ) p
   ) l;
 
   for i in 1 .. coalesce(cardinality(v_found), 0) loop
     e := v_found[i];
     v_all_heads[e] := v_head[i];
+    v_all_at[e] := v_at[i];
     if v_config[i] <> p_config[e] then
       v_outcome[e] := 'stale';
     elsif (p_head[e] = v_head[i] and p_epoch[e] = v_epoch[i]) or p_tx_min[e] is null or v_high[i] is null or p_tx_min[e] > v_high[i] then
@@ -219,18 +254,18 @@ begin
   end if;
 
   update queen.partitions p
-  set head = p.head + u.message_count, tx_high = greatest(p.tx_high, u.tx_max), pushed_at = v_now
-  from unnest(p_queue, p_partition, p_count, p_tx_max, v_outcome) u(queue_id, id, message_count, tx_max, outcome)
-  where p.queue_id = u.queue_id and p.id = u.id and u.outcome = 'appended';
+  set head = p.head + u.message_count, tx_high = greatest(p.tx_high, u.tx_max), pushed_at = v_now,
+      generation = queen.generation_next(p.generation)
+  from unnest(v_all_at, p_count, p_tx_max, v_outcome) u(at, message_count, tx_max, outcome)
+  where p.ctid = u.at and u.outcome = 'appended';
 
   perform queen.cursor_wake(p_queue, p_partition, v_all_heads, v_outcome, v_now);
 
   return query
-    select u.ord::integer, 'appended'::text, u.head, x.epoch, v_now, null::integer, null::bigint, null::uuid, null::bigint,
-           null::bigint, null::bigint, null::integer, x.tx_high
-    from unnest(v_all_heads, v_outcome) with ordinality u(head, outcome, ord)
-    join unnest(v_found, v_epoch, v_high) x(ord, epoch, tx_high) on x.ord = u.ord
-    where u.outcome = 'appended';
+    select u.e, 'appended'::text, u.head, u.epoch, v_now, null::integer, null::bigint, null::uuid, null::bigint,
+           null::bigint, null::bigint, null::integer, u.tx_high
+    from unnest(v_found, v_head, v_epoch, v_high) u(e, head, epoch, tx_high)
+    where v_outcome[u.e] = 'appended';
 end
 $$;
 --> statement-breakpoint
@@ -240,33 +275,59 @@ $$;
 create function queen.cursor_wake(p_queue integer[], p_partition bigint[], p_head bigint[], p_outcome text[], p_now timestamptz)
 returns void language plpgsql as $$
 declare
-  v_missing integer;
+  v_missing boolean;
+  v_queue integer[]; v_partition bigint[]; v_group integer[]; v_ready timestamptz[]; v_at tid[];
 begin
-  with touched as (
+  select coalesce(bool_or(t.ready_before is null), false), array_agg(t.queue_id) filter (where t.ready_before = 'infinity'),
+         array_agg(t.partition_id) filter (where t.ready_before = 'infinity'),
+         array_agg(t.group_id) filter (where t.ready_before = 'infinity'),
+         array_agg(t.ready_at) filter (where t.ready_before = 'infinity')
+  into v_missing, v_queue, v_partition, v_group, v_ready
+  from (
     select u.queue_id, u.partition_id, g.id as group_id,
            p_now + make_interval(secs => greatest(q.delayed_processing_s, q.window_buffer_s)) as ready_at, c.ready_at as ready_before
     from unnest(p_queue, p_partition, p_outcome) u(queue_id, partition_id, outcome)
     join queen.queues q on q.id = u.queue_id
     join queen.consumer_groups g on g.queue_id = u.queue_id and g.active
-    left join queen.cursors c on c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = g.id
+    left join lateral (
+      select c.ready_at from queen.cursors c
+      where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = g.id
+      order by c.generation desc limit 1
+    ) c on true
     where u.outcome = 'appended'
-  ), woken as (
-    update queen.cursors c
-    set ready_at = t.ready_at
-    from touched t
-    where c.queue_id = t.queue_id and c.partition_id = t.partition_id and c.group_id = t.group_id
-      and t.ready_before = 'infinity' and c.ready_at = 'infinity'
-  )
-  select count(*) into v_missing from touched t where t.ready_before is null;
+  ) t;
 
-  if v_missing > 0 then
+  if v_queue is not null then
+    -- Locked in a statement of its own: the next one sees the versions that were locked, and finds them by their place.
+    select array_agg(l.at), array_agg(l.ready_at) into v_at, v_ready
+    from (
+      select c.at, u.ready_at
+      from (
+        select u.* from unnest(v_queue, v_partition, v_group, v_ready) u(queue_id, partition_id, group_id, ready_at)
+        order by u.queue_id, u.partition_id, u.group_id offset 0
+      ) u
+      cross join lateral (
+        select c.ctid as at from queen.cursors c
+        where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
+        order by c.generation desc limit 1
+        for update
+      ) c
+    ) l;
+    update queen.cursors c
+    set ready_at = u.ready_at, generation = queen.generation_next(c.generation)
+    from unnest(v_at, v_ready) u(at, ready_at)
+    where c.ctid = u.at and c.ready_at = 'infinity';
+  end if;
+
+  if v_missing then
     insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
     select u.queue_id, u.partition_id, g.id, u.head, p_now + make_interval(secs => greatest(q.delayed_processing_s, q.window_buffer_s))
     from unnest(p_queue, p_partition, p_head, p_outcome) u(queue_id, partition_id, head, outcome)
     join queen.queues q on q.id = u.queue_id
     join queen.consumer_groups g on g.queue_id = u.queue_id and g.active
-    where u.outcome = 'appended'
-    on conflict on constraint cursors_pkey do nothing;
+    where u.outcome = 'appended' and not exists (
+      select from queen.cursors c where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = g.id
+    );
   end if;
 end
 $$;

@@ -26,22 +26,31 @@ $$;
 create function queen.cursor_settle(p_queue integer[], p_partition bigint[], p_group integer[]) returns void
 language sql as $$
   with held as materialized (
-    select p.queue_id, p.id, p.head
+    select c.at
     from unnest(p_queue, p_partition, p_group) u(queue_id, id, group_id)
-    join queen.cursors c on c.queue_id = u.queue_id and c.partition_id = u.id and c.group_id = u.group_id
-    join queen.partitions p on p.queue_id = u.queue_id and p.id = u.id
-    -- Where more is known to follow there is nothing to lock.
-    where p.head <= c.next_offset
-    for share of p skip locked
+    cross join lateral (
+      select c.ctid as at, c.next_offset, c.lease_id, c.ready_at from queen.cursors c
+      where c.queue_id = u.queue_id and c.partition_id = u.id and c.group_id = u.group_id
+      order by c.generation desc limit 1
+    ) c
+    cross join lateral (
+      select p.head
+      from (
+        select p.ctid as at, p.head from queen.partitions p
+        where p.queue_id = u.queue_id and p.id = u.id
+        order by p.generation desc limit 1
+      ) n
+      join queen.partitions p on p.ctid = n.at
+      -- Where more is known to follow there is nothing to lock.
+      where n.head <= c.next_offset
+      for share of p skip locked
+    ) p
+    where p.head <= c.next_offset and c.lease_id is null and c.ready_at < 'infinity'
   )
   update queen.cursors c
-  set ready_at = 'infinity'
-  from unnest(p_queue, p_partition, p_group) u(queue_id, partition_id, group_id), held h
-  where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
-    and h.queue_id = u.queue_id and h.id = u.partition_id
-    and c.next_offset >= h.head and c.lease_id is null
-    -- Not `<`: that would let the planner take cursors_ready for a look-up by key.
-    and c.ready_at is distinct from 'infinity'
+  set ready_at = 'infinity', generation = queen.generation_next(c.generation)
+  from held h
+  where c.ctid = h.at
 $$;
 --> statement-breakpoint
 -- What of `[p_from, p_head)` of a partition a pop may deliver now, and when more may follow. For queues whose options
@@ -102,7 +111,10 @@ create function queen.cursor_claim(
   pop integer, partition_id bigint, partition_name text, first_offset bigint, end_offset bigint, skip int8multirange,
   lease_expires_at timestamptz, tail bigint
 )
-language plpgsql as $$
+language plpgsql
+-- As segment_append.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
   n constant integer := cardinality(p_pop);
@@ -112,10 +124,10 @@ declare
   v_plain boolean;
   v_slot integer := 1;
   v_used bigint := 0;
-  v_ids bigint[]; v_names text[]; v_from bigint[]; v_head bigint[]; v_resolved int8multirange[]; v_pushed timestamptz[]; v_tails bigint[]; v_stones integer[];
-  o_id bigint[]; o_name text[]; o_from bigint[]; o_end bigint[]; o_skip int8multirange[]; o_slot integer[]; o_tail bigint[];
-  d_id bigint[]; d_next bigint[];
-  w_id bigint[]; w_due timestamptz[];
+  v_ids bigint[]; v_names text[]; v_from bigint[]; v_head bigint[]; v_resolved int8multirange[]; v_pushed timestamptz[]; v_tails bigint[]; v_stones integer[]; v_at tid[];
+  o_id bigint[]; o_name text[]; o_from bigint[]; o_end bigint[]; o_skip int8multirange[]; o_slot integer[]; o_tail bigint[]; o_at tid[];
+  d_id bigint[]; d_next bigint[]; d_at tid[];
+  w_due timestamptz[]; w_at tid[];
   v_from1 bigint; v_end1 bigint; v_due timestamptz; v_skip int8multirange; v_open int8multirange; v_give bigint; v_found integer;
   i integer;
 begin
@@ -128,34 +140,47 @@ begin
     exit when v_slot > n;
     if p_partition is null then
       select array_agg(c.partition_id), array_agg(p.name), array_agg(greatest(c.next_offset, p.tail)), array_agg(p.head),
-             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count)
-      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones
+             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at)
+      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at
       from (
-        select c.partition_id, c.next_offset, c.resolved
+        select c.ctid as at, c.partition_id, c.next_offset, c.resolved
         from queen.cursors c
         where c.queue_id = p_queue and c.group_id = p_group and c.ready_at <= v_now and c.ready_at < 'infinity'
         order by c.ready_at
         limit n - v_slot + 1
         for update skip locked
       ) c
-      join queen.partitions p on p.queue_id = p_queue and p.id = c.partition_id;
+      cross join lateral (
+        select p.* from queen.partitions p
+        where p.queue_id = p_queue and p.id = c.partition_id
+        order by p.generation desc limit 1
+      ) p;
     else
       select array_agg(c.partition_id), array_agg(p.name), array_agg(greatest(c.next_offset, p.tail)), array_agg(p.head),
-             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count)
-      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones
+             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at)
+      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at
       from (
-        select c.partition_id, c.next_offset, c.resolved
-        from queen.cursors c
-        where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = p_group and c.ready_at <= v_now
-        for update skip locked
+        select c.at, c.partition_id, c.next_offset, c.resolved
+        from (
+          select c.ctid as at, c.partition_id, c.next_offset, c.resolved, c.ready_at
+          from queen.cursors c
+          where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = p_group
+          order by c.generation desc limit 1
+          for update skip locked
+        ) c
+        where c.ready_at <= v_now
       ) c
-      join queen.partitions p on p.queue_id = p_queue and p.id = c.partition_id;
+      cross join lateral (
+        select p.* from queen.partitions p
+        where p.queue_id = p_queue and p.id = c.partition_id
+        order by p.generation desc limit 1
+      ) p;
     end if;
     v_found := coalesce(cardinality(v_ids), 0);
     exit when v_found = 0;
 
-    o_id := '{}'; o_name := '{}'; o_from := '{}'; o_end := '{}'; o_skip := '{}'; o_slot := '{}'; o_tail := '{}';
-    d_id := '{}'; d_next := '{}'; w_id := '{}'; w_due := '{}';
+    o_id := '{}'; o_name := '{}'; o_from := '{}'; o_end := '{}'; o_skip := '{}'; o_slot := '{}'; o_tail := '{}'; o_at := '{}';
+    d_id := '{}'; d_next := '{}'; d_at := '{}'; w_due := '{}'; w_at := '{}';
 
     for i in 1 .. v_found loop
       exit when v_slot > n;
@@ -197,7 +222,7 @@ begin
 
       if v_give > 0 then
         o_id := o_id || v_ids[i]; o_name := o_name || v_names[i]; o_from := o_from || v_from1; o_end := o_end || v_end1;
-        o_skip := o_skip || coalesce(v_skip, '{}'); o_slot := o_slot || v_slot; o_tail := o_tail || v_tails[i];
+        o_skip := o_skip || coalesce(v_skip, '{}'); o_slot := o_slot || v_slot; o_tail := o_tail || v_tails[i]; o_at := o_at || v_at[i];
         v_used := v_used + v_give;
         -- On to the next slot; past the rest of this pop's slots when its budget is used up.
         loop
@@ -207,9 +232,9 @@ begin
           exit when v_used < p_batch[v_slot];
         end loop;
       elsif v_due is not null then
-        w_id := w_id || v_ids[i]; w_due := w_due || v_due;
+        w_at := w_at || v_at[i]; w_due := w_due || v_due;
       else
-        d_id := d_id || v_ids[i];
+        d_id := d_id || v_ids[i]; d_at := d_at || v_at[i];
         d_next := d_next || greatest(v_from1, v_from[i]);
       end if;
     end loop;
@@ -220,41 +245,44 @@ begin
         set next_offset = u.end_offset, ready_at = v_now, lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
             resolved = nullif(c.resolved * int8multirange(int8range(u.end_offset, null)), '{}'),
             consumed_count = c.consumed_count + (u.end_offset - u.first_offset) - queen.offsets_count(u.skip),
-            batch_count = c.batch_count + 1, consumed_at = v_now
-        from unnest(o_id, o_from, o_end, o_skip) u(id, first_offset, end_offset, skip)
-        where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
+            batch_count = c.batch_count + 1, consumed_at = v_now,
+            generation = queen.generation_next(c.generation)
+        from unnest(o_at, o_from, o_end, o_skip) u(at, first_offset, end_offset, skip)
+        where c.ctid = u.at;
         perform queen.cursor_settle(array_fill(p_queue, array[cardinality(o_id)]), o_id, array_fill(p_group, array[cardinality(o_id)]));
       else
         update queen.cursors c
         set next_offset = u.first_offset, ready_at = v_expires, lease_id = p_lease[u.slot], lease_expires_at = v_expires,
-            lease_first = u.first_offset, lease_end = u.end_offset,
+            lease_first = u.first_offset, lease_end = u.end_offset, generation = queen.generation_next(c.generation),
             -- Deleted messages inside the lease count as resolved: nobody can acknowledge them.
             resolved = case when c.resolved is null and isempty(u.skip) then null
               else nullif((coalesce(c.resolved, '{}') + u.skip) * int8multirange(int8range(u.first_offset, null)), '{}') end
-        from unnest(o_id, o_from, o_end, o_slot, o_skip) u(id, first_offset, end_offset, slot, skip)
-        where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
+        from unnest(o_at, o_from, o_end, o_slot, o_skip) u(at, first_offset, end_offset, slot, skip)
+        where c.ctid = u.at;
       end if;
       return query
         select p_pop[u.slot], u.id, u.name, u.first_offset, u.end_offset, u.skip, case when p_auto then null else v_expires end, u.tail
         from unnest(o_slot, o_id, o_name, o_from, o_end, o_skip, o_tail) u(slot, id, name, first_offset, end_offset, skip, tail);
     end if;
-    if cardinality(w_id) > 0 then
+    if cardinality(w_due) > 0 then
       update queen.cursors c
-      set ready_at = u.due_at, lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null
-      from unnest(w_id, w_due) u(id, due_at)
-      where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
+      set ready_at = u.due_at, lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+          generation = queen.generation_next(c.generation)
+      from unnest(w_at, w_due) u(at, due_at)
+      where c.ctid = u.at;
     end if;
     if cardinality(d_id) > 0 then
       -- One that cannot be settled is left ready, but a moment later: this call must not meet it again.
       update queen.cursors c
       set next_offset = u.next_offset, ready_at = v_now + interval '1 microsecond', lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
-          resolved = nullif(c.resolved * int8multirange(int8range(u.next_offset, null)), '{}')
-      from unnest(d_id, d_next) u(id, next_offset)
-      where c.queue_id = p_queue and c.partition_id = u.id and c.group_id = p_group;
+          resolved = nullif(c.resolved * int8multirange(int8range(u.next_offset, null)), '{}'),
+          generation = queen.generation_next(c.generation)
+      from unnest(d_at, d_next) u(at, next_offset)
+      where c.ctid = u.at;
       perform queen.cursor_settle(array_fill(p_queue, array[cardinality(d_id)]), d_id, array_fill(p_group, array[cardinality(d_id)]));
     end if;
     -- Another round only when cursors of this one gave nothing.
-    exit when p_partition is not null or cardinality(d_id) + cardinality(w_id) = 0;
+    exit when p_partition is not null or cardinality(d_id) + cardinality(w_due) = 0;
   end loop;
 end
 $$;

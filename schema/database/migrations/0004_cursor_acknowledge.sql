@@ -15,7 +15,10 @@ create function queen.cursor_acknowledge(
   p_queue integer[], p_partition bigint[], p_group integer[], p_lease uuid[], p_done int8multirange[], p_release int8multirange[],
   p_failed_entry integer[], p_failed_offset bigint[], p_failed_error text[], p_failed_final boolean[]
 ) returns table (entry integer, outcome text, released boolean, message_offset bigint)
-language plpgsql as $$
+language plpgsql
+-- As segment_append.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
   n constant integer := cardinality(p_queue);
@@ -27,42 +30,51 @@ declare
   u_ready timestamptz[] := '{}'; u_count bigint[] := '{}'; u_whole boolean[] := '{}'; u_retries boolean[] := '{}';
   v_done int8multirange; v_before int8multirange; v_fresh int8multirange; v_new bigint; v_live boolean; v_free boolean; v_at timestamptz; v_delayed boolean;
   v_dead bigint[]; v_failed bigint; v_left boolean; v_delay_ms integer; v_inside boolean; v_whole boolean; r int8range;
-  v_simple integer[];
+  v_simple integer[]; s_at tid[]; v_place tid[]; u_at tid[] := '{}';
   e integer; i integer;
 begin
   select array_agg(l.ord), array_agg(l.next_offset), array_agg(l.lease_id), array_agg(l.lease_expires_at), array_agg(l.lease_first),
          array_agg(l.lease_end), array_agg(l.resolved), array_agg(l.has_retries), array_agg(l.ready_at),
-         array_agg(l.ord) filter (where l.simple)
-  into v_found, v_next, v_lease, v_expires, v_first, v_end, v_resolved, v_retries, v_ready, v_simple
+         array_agg(l.ord) filter (where l.simple), array_agg(l.at) filter (where l.simple), array_agg(l.at)
+  into v_found, v_next, v_lease, v_expires, v_first, v_end, v_resolved, v_retries, v_ready, v_simple, s_at, v_place
   from (
-    select u.ord::integer as ord, c.next_offset, c.lease_id, c.lease_expires_at, c.lease_first, c.lease_end, c.resolved, c.has_retries, c.ready_at,
+    select u.ord::integer as ord, c.at, c.next_offset, c.lease_id, c.lease_expires_at, c.lease_first, c.lease_end, c.resolved, c.has_retries, c.ready_at,
            -- The whole of a live lease, nothing of it resolved before, nothing failed: what consumers do nearly always.
            coalesce(c.lease_id = u.lease_id and c.lease_expires_at > v_now and c.resolved is null and not c.has_retries and not v_fails
              and isempty(p_release[u.ord]) and u.done = int8multirange(int8range(c.next_offset, c.lease_end)), false) as simple
     from unnest(p_queue, p_partition, p_group, p_lease, p_done) with ordinality u(queue_id, partition_id, group_id, lease_id, done, ord)
-    join queen.cursors c on c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
-    order by u.ord
-    for update of c
+    cross join lateral (
+      select c.ctid as at, c.* from queen.cursors c
+      where c.queue_id = u.queue_id and c.partition_id = u.partition_id and c.group_id = u.group_id
+      order by c.generation desc limit 1
+      for update
+    ) c
   ) l;
 
   if v_simple is not null then
     with whole as materialized (
-      select s.ord, p_queue[s.ord] as queue_id, p_partition[s.ord] as partition_id, p_group[s.ord] as group_id, upper(p_done[s.ord]) as next_offset
-      from unnest(v_simple) s(ord)
-    ), held as materialized (
-      -- As in cursor_settle: only under the partition's lock is it certain that nothing follows.
-      select w.ord, p.head
-      from whole w
-      join queen.partitions p on p.queue_id = w.queue_id and p.id = w.partition_id
-      where p.head <= w.next_offset
-      for share of p skip locked
+      select s.at, w.next_offset, h.head
+      from unnest(v_simple, s_at) s(ord, at)
+      cross join lateral (select upper(p_done[s.ord])) w(next_offset)
+      left join lateral (
+        -- As in cursor_settle: only under the partition's lock is it certain that nothing follows.
+        select p.head
+        from (
+          select p.ctid as at, p.head from queen.partitions p
+          where p.queue_id = p_queue[s.ord] and p.id = p_partition[s.ord]
+          order by p.generation desc limit 1
+        ) n
+        join queen.partitions p on p.ctid = n.at
+        where n.head <= w.next_offset
+        for share of p skip locked
+      ) h on true
     )
     update queen.cursors c
-    set next_offset = w.next_offset, ready_at = case when h.head <= w.next_offset then 'infinity' else v_now end,
-        lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+    set next_offset = w.next_offset, ready_at = case when w.head <= w.next_offset then 'infinity' else v_now end,
+        lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null, generation = queen.generation_next(c.generation),
         consumed_count = c.consumed_count + w.next_offset - c.next_offset, batch_count = c.batch_count + 1, consumed_at = v_now
-    from whole w left join held h on h.ord = w.ord
-    where c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = w.group_id;
+    from whole w
+    where c.ctid = w.at;
     return query select s.ord, 'recorded'::text, true, null::bigint from unnest(v_simple) s(ord);
   end if;
 
@@ -141,7 +153,7 @@ begin
       v_at := case when v_delay_ms > 0 then v_now + make_interval(secs => v_delay_ms / 1000.0) else v_now end;
     end if;
 
-    u_entry := u_entry || e; u_next := u_next || v_new; u_resolved := u_resolved || nullif(v_done, '{}');
+    u_entry := u_entry || e; u_at := u_at || v_place[i]; u_next := u_next || v_new; u_resolved := u_resolved || nullif(v_done, '{}');
     u_free := u_free || v_free; u_ready := u_ready || v_at; u_whole := u_whole || v_whole;
     u_count := u_count || queen.offsets_count(v_fresh); u_retries := u_retries || (v_left or v_retries[i]);
   end loop;
@@ -154,10 +166,10 @@ begin
         lease_first = case when u.free then null else c.lease_first end,
         lease_end = case when u.free then null else c.lease_end end,
         has_retries = u.retries, consumed_count = c.consumed_count + u.count, batch_count = c.batch_count + u.whole::integer,
-        consumed_at = case when u.count > 0 then v_now else c.consumed_at end
-    from unnest(u_entry, u_next, u_resolved, u_free, u_ready, u_whole, u_count, u_retries)
-      u(entry, next_offset, resolved, free, ready_at, whole, count, retries)
-    where c.queue_id = p_queue[u.entry] and c.partition_id = p_partition[u.entry] and c.group_id = p_group[u.entry];
+        consumed_at = case when u.count > 0 then v_now else c.consumed_at end, generation = queen.generation_next(c.generation)
+    from unnest(u_at, u_next, u_resolved, u_free, u_ready, u_whole, u_count, u_retries)
+      u(at, next_offset, resolved, free, ready_at, whole, count, retries)
+    where c.ctid = u.at;
     perform queen.cursor_settle(
       array_agg(p_queue[u.entry]), array_agg(p_partition[u.entry]), array_agg(p_group[u.entry])
     ) from unnest(u_entry, u_free) u(entry, free) where u.free having count(*) > 0;

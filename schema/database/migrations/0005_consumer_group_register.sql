@@ -14,6 +14,7 @@ declare
   v_fresh boolean := false;
   v_mode text;
   v_from timestamptz;
+  v_start bigint;
 begin
   perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
   if not exists (select from queen.queues q where q.id = p_queue) then return null; end if;
@@ -47,29 +48,38 @@ begin
     if v_from is null then
       insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
       select p_queue, p.id, v_group.id, p.tail, v_now
-      from queen.partitions p where p.queue_id = p_queue and p.head > p.tail
-      on conflict on constraint cursors_pkey do nothing;
+      from queen.partitions p
+      where p.queue_id = p_queue and p.head > p.tail and not exists (
+        select from queen.cursors c where c.queue_id = p_queue and c.partition_id = p.id and c.group_id = v_group.id
+      );
     else
       insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
       select p_queue, s.partition_id, v_group.id, min(s.first_offset), v_now
-      from queen.segments s where s.queue_id = p_queue and s.created_at >= v_from
-      group by s.partition_id
-      on conflict on constraint cursors_pkey do nothing;
+      from queen.segments s
+      where s.queue_id = p_queue and s.created_at >= v_from and not exists (
+        select from queen.cursors c where c.queue_id = p_queue and c.partition_id = s.partition_id and c.group_id = v_group.id
+      )
+      group by s.partition_id;
     end if;
   end if;
 
   if p_partition is not null and p_mode <> 'all' and v_mode is null then
     -- The start of this partition alone; `consumed_at` marks it as decided.
-    insert into queen.cursors as c (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
-    select p_queue, p.id, v_group.id, coalesce((
-             select min(s.first_offset) from queen.segments s
-             where s.queue_id = p_queue and s.partition_id = p.id
-               and s.created_at >= case p_mode when 'new' then v_now else p_from end
-           ), p.head), v_now, v_now
-    from queen.partitions p where p.queue_id = p_queue and p.id = p_partition
-    on conflict on constraint cursors_pkey do update
-    set next_offset = excluded.next_offset, ready_at = excluded.ready_at, consumed_at = excluded.consumed_at
-    where c.consumed_at is null and c.lease_id is null;
+    select coalesce((
+      select min(s.first_offset) from queen.segments s
+      where s.queue_id = p_queue and s.partition_id = p.id and s.created_at >= case p_mode when 'new' then v_now else p_from end
+    ), p.head) into v_start
+    from queen.partitions p where p.queue_id = p_queue and p.id = p_partition;
+    if found then
+      update queen.cursors c set next_offset = v_start, ready_at = v_now, consumed_at = v_now
+      where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = v_group.id
+        and c.consumed_at is null and c.lease_id is null;
+      insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
+      select p_queue, p_partition, v_group.id, v_start, v_now, v_now
+      where not exists (
+        select from queen.cursors c where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = v_group.id
+      );
+    end if;
   end if;
   return v_group.id;
 end

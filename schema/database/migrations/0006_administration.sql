@@ -160,7 +160,7 @@ begin
   perform pg_advisory_xact_lock_shared(queen.queue_lock_class(), p_queue);
   select p.head into v_head from queen.partitions p
   where p.queue_id = p_queue and p.id = p_partition and p_offset >= p.tail and exists (select from queen.queues q where q.id = p_queue)
-  for share of p;
+  for no key update of p;
   if not found then return 'missing'; end if;
   perform from queen.cursors c where c.queue_id = p_queue and c.partition_id = p_partition order by c.group_id for update;
   v_now := clock_timestamp();
@@ -203,8 +203,10 @@ begin
   -- A group without a cursor here has nothing else to consume here.
   insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, resolved)
   select p_queue, p_partition, g.id, p_offset, v_now, nullif(int8multirange(int8range(p_offset + 1, v_head)), '{}')
-  from queen.consumer_groups g where g.queue_id = p_queue and g.id = any (v_groups) and g.active
-  on conflict on constraint cursors_pkey do nothing;
+  from queen.consumer_groups g
+  where g.queue_id = p_queue and g.id = any (v_groups) and g.active and not exists (
+    select from queen.cursors c where c.queue_id = p_queue and c.partition_id = p_partition and c.group_id = g.id
+  );
   return 'reopened';
 end
 $$;
@@ -299,9 +301,11 @@ begin
     and p.queue_id = p_queue and p.id = c.partition_id;
   insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
   select p_queue, s.partition_id, v_group.id, min(s.first_offset), v_now
-  from queen.segments s where s.queue_id = p_queue and s.created_at >= p_from
-  group by s.partition_id
-  on conflict on constraint cursors_pkey do nothing;
+  from queen.segments s
+  where s.queue_id = p_queue and s.created_at >= p_from and not exists (
+    select from queen.cursors c where c.queue_id = p_queue and c.partition_id = s.partition_id and c.group_id = v_group.id
+  )
+  group by s.partition_id;
   return true;
 end
 $$;
@@ -352,8 +356,10 @@ begin
   select p_queue, s.partition_id, v_group, min(s.first_offset), v_now, v_now
   from queen.segments s
   where s.queue_id = p_queue and s.created_at > p_after and (p_partition is null or s.partition_id = p_partition)
-  group by s.partition_id
-  on conflict on constraint cursors_pkey do nothing;
+    and not exists (
+      select from queen.cursors c where c.queue_id = p_queue and c.partition_id = s.partition_id and c.group_id = v_group
+    )
+  group by s.partition_id;
   get diagnostics v_made = row_count;
   return v_moved + v_made;
 end
