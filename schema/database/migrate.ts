@@ -15,8 +15,8 @@ import { migrations } from "./migrations.generated.ts";
 const LOCK = [0x5155454d, 0x4d494752] as const;
 const LOCK_TIMEOUT_MS = 2_000;
 const ATTEMPTS_MAX = 30;
-/** SQLSTATE of a lock not available, a deadlock, and a duplicate object made by a server starting at the same time. */
-const TRY_AGAIN: ReadonlySet<string> = new Set(["55P03", "40P01", "40001", "23505", "42P06", "42P07"]);
+/** SQLSTATE of a lock not available, a deadlock, and a serialization failure. */
+const TRY_AGAIN: ReadonlySet<string> = new Set(["55P03", "40P01", "40001"]);
 
 /** The database holds migrations this program does not know: a newer program made it. */
 export class DatabaseNewerError extends Error {
