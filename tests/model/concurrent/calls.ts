@@ -85,6 +85,37 @@ export async function acknowledge(
   return results.length > 0;
 }
 
+/** Says one thing of everything under the lease of a delivery. */
+export async function acknowledgeLease(
+  scene: Scene,
+  random: Random,
+  messages: readonly Popped[],
+  status: "completed" | "retry",
+): Promise<void> {
+  const { http } = scene.api(random);
+  const { leaseId, consumerGroup: group } = messages[0]!;
+  const { start, end, value } = await timed(() => http.post(`/api/v1/lease/${leaseId}/ack`, { status }));
+  const known = value?.json.success === true ? ("recorded" as const) : ("refused" as const);
+  const outcome = value ? known : ("unknown" as const);
+  const call = scene.history.newCall();
+  for (const { partition, transactionId } of messages) {
+    const ack = {
+      start,
+      end,
+      call,
+      group,
+      partition,
+      transactionId,
+      leaseId,
+      status,
+      outcome,
+      dlq: false,
+      final: false,
+    };
+    scene.history.acks.push(ack);
+  }
+}
+
 /** Acknowledges and pushes in one transaction. */
 export async function transact(
   scene: Scene,

@@ -6,7 +6,7 @@
 import type { Popped } from "../../support/api.ts";
 import type { Random } from "../../support/random.ts";
 import { untilTime } from "../../support/wait.ts";
-import { acknowledge, extend, pop, seek, transact, type Verdict } from "./calls.ts";
+import { acknowledge, acknowledgeLease, extend, pop, seek, transact, type Verdict } from "./calls.ts";
 import type { Scene } from "./scene.ts";
 
 /** Poison fails, whatever its consumer thinks; the rest as said. */
@@ -50,11 +50,13 @@ export async function work(scene: Scene, random: Random, group: string): Promise
   while (await scene.proceed()) {
     const messages = await take(scene, random, group);
     if (messages.length === 0) continue;
-    const way = random.weighted({ done: 8, mixed: 3, transaction: 1.5, extend: 1, nothing: 0.2 });
+    const way = random.weighted({ done: 6, lease: 3, mixed: 3, transaction: 1.5, extend: 1, nothing: 0.2 });
     if (way === "nothing") continue;
     if (way === "extend") await extend(scene, random, messages[0]!.leaseId, 2);
     const plain = messages.filter(({ transactionId }) => !transactionId.startsWith("poison"));
-    if (way === "transaction" && plain.length > 0) {
+    if (way === "lease" && plain.length === messages.length) {
+      await acknowledgeLease(scene, random, messages, random.chance(0.1) ? "retry" : "completed");
+    } else if (way === "transaction" && plain.length > 0) {
       const some = plain.filter(({ partition }) => partition === plain[0]!.partition).slice(0, random.int(1, 5));
       const failing = random.chance(0.1);
       const verdicts = judged(some, () => (failing ? "failed" : "completed"));

@@ -97,6 +97,17 @@ export async function ackOne(world: World): Promise<void> {
   expectResults(world, [message], [status], leaseId, [result]);
 }
 
+/** Says one thing of everything under a lease. */
+export async function ackLease(world: World): Promise<void> {
+  const { random } = world;
+  if (world.delivered.length === 0) return;
+  const { leaseId, consumerGroup } = drawDelivery(world)[0]!;
+  const status = random.weighted({ completed: 4, failed: 2, retry: 1, dlq: 0.5 });
+  const answer = await world.api.http.post(`/api/v1/lease/${leaseId}/ack`, { status, consumerGroup });
+  const expected = world.reference.acknowledgeLease(consumerGroup, leaseId, status);
+  expect(answer.json).toMatchObject({ success: expected.partitions > 0, ...expected });
+}
+
 /** Lets the time of a lease run out, by moving its deadline. */
 export async function expire(world: World): Promise<void> {
   if (world.delivered.length === 0) return;

@@ -19,6 +19,8 @@ export interface ReferenceLease {
   first: number;
   end: number;
   live: boolean;
+  /** Offsets that were given back by hand since: not the holder's to answer for as a whole. */
+  reopened: Set<number>;
 }
 
 /** Where a group stands on a partition. */
@@ -140,7 +142,13 @@ export class ReferenceQueue {
     const cursor = partition.cursors.get(group)!;
     const offsets = this.open(partition, group).slice(0, count);
     if (leaseId === null) for (const offset of offsets) cursor.resolved.add(offset);
-    const lease = { id: leaseId ?? "", first: offsets[0]!, end: offsets.at(-1)! + 1, live: true };
+    const lease = {
+      id: leaseId ?? "",
+      first: offsets[0]!,
+      end: offsets.at(-1)! + 1,
+      live: true,
+      reopened: new Set<number>(),
+    };
     cursor.lease = leaseId === null ? null : lease;
     return offsets;
   }
@@ -216,6 +224,30 @@ export class ReferenceQueue {
     });
   }
 
+  /** Says the same of everything that is open under a lease, on every partition that has it, and gives it back. */
+  acknowledgeLease(
+    group: string,
+    leaseId: string,
+    status: string,
+  ): { acknowledged: number; partitions: number; dlq: number } {
+    const sum = { acknowledged: 0, partitions: 0, dlq: 0 };
+    for (const partition of this.partitions.values()) {
+      const cursor = partition.cursors.get(group);
+      const lease = cursor?.lease;
+      if (!lease?.live || lease.id !== leaseId) continue;
+      const open = this.open(partition, group).filter(
+        (offset) => offset >= lease.first && offset < lease.end && !lease.reopened.has(offset),
+      );
+      const said = open.map((offset) => ({ transactionId: partition.log[offset]!.transactionId, status }));
+      const results = this.acknowledge(partition, group, leaseId, said, { failedIsFinal: false }, open);
+      cursor!.lease = null;
+      sum.acknowledged += open.length;
+      sum.partitions += 1;
+      sum.dlq += results.filter((result) => result.dlq).length;
+    }
+    return sum;
+  }
+
   /** Whether nothing that a lease covers is left to acknowledge. */
   #isWhole(partition: ReferencePartition, cursor: ReferenceCursor, lease: ReferenceLease): boolean {
     const { log } = partition;
@@ -258,6 +290,8 @@ export class ReferenceQueue {
       changed = true;
       cursor.resolved.delete(offset);
       cursor.failures.delete(offset);
+      const { lease } = cursor;
+      if (lease?.live && offset >= lease.first && offset < lease.end) lease.reopened.add(offset);
     }
     if (changed) return true;
     for (const cursor of partition.cursors.values()) changed = cursor.failures.delete(offset) || changed;

@@ -19,6 +19,7 @@ const WEIGHTS = {
   transaction: 5,
   ackBatch: 22,
   ackOne: 10,
+  ackLease: 8,
   expire: 4,
   extend: 2,
   seek: 1.5,

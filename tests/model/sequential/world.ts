@@ -79,7 +79,7 @@ async function readCounts(world: World, table: "retries" | "dead_letters"): Prom
     join queen.queues q on q.id = t.queue_id
     join queen.partitions p on p.queue_id = t.queue_id and p.id = t.partition_id
     join queen.consumer_groups g on g.queue_id = t.queue_id and g.id = t.group_id
-    where q.name = ${world.queue}`;
+    where q.name = ${world.queue} and (${table} = 'dead_letters' or t.failure_count > 0)`;
   return Object.fromEntries(rows.map((row) => [row.key, row.failure_count]));
 }
 
