@@ -37,7 +37,7 @@ function readCommandLine(): { names: string[]; flags: Flags } {
       `peers beside this server; all of them when none is named: ${PEERS.map(({ name }) => name).join(", ")}`,
     )
     .option("--messages <n>", "messages of a run in batches", "100000")
-    .option("--singles <n>", "messages of a run one at a time", "5000")
+    .option("--singles <n>", "messages of a run one at a time", "20000")
     .option("--rounds <n>", "rounds; every peer runs once in each, and medians are shown", "3")
     .option("--seconds <n>", "longest a phase may take", "30")
     .option(
