@@ -40,12 +40,14 @@ function asBytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
+/** What follows each message of a piece, as a replacement: `$` has a meaning there. */
 function jsonSplice(answer: PopAnswer, piece: PopPiece): string {
-  return asBytes(
+  const splice = asBytes(
     `,"createdAt":"${piece.createdAt}","partitionId":"${piece.partitionId}","partition":${JSON.stringify(piece.partition)},"leaseId":"${
       answer.leaseId
     }","consumerGroup":${JSON.stringify(answer.group)}},`,
   );
+  return splice.includes("$") ? splice.replaceAll("$", "$$$$") : splice;
 }
 
 /** The messages of a CBOR piece as a JSON body. */
