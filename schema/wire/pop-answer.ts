@@ -16,6 +16,8 @@ export interface PopPiece {
   messageCount: number;
   from: number;
   to: number;
+  /** Where the messages of a JSON body end, when that is at hand. */
+  ends?: Uint32Array | null;
   createdAt: string;
   /** Partition the messages are of. */
   partition: string;
@@ -79,7 +81,7 @@ export function renderPopJson(answer: PopAnswer): string | ArrayBuffer {
   for (const piece of answer.pieces) {
     const body = piece.cbor
       ? cborPieceAsJson(piece)
-      : sliceJsonBody(piece.body, piece.messageCount, piece.from, piece.to).toString("latin1");
+      : sliceJsonBody(piece.body, piece.messageCount, piece.from, piece.to, piece.ends).toString("latin1");
     parts.push(body.replaceAll(MESSAGE_END, jsonSplice(answer, piece)));
   }
   text = parts.join("");
@@ -125,7 +127,7 @@ function parseExactly(text: string): unknown {
 
 /** The messages of a JSON piece as CBOR parts. */
 function jsonPieceAsCbor(piece: PopPiece): Buffer[] {
-  const text = sliceJsonBody(piece.body, piece.messageCount, piece.from, piece.to).toString("utf8");
+  const text = sliceJsonBody(piece.body, piece.messageCount, piece.from, piece.to, piece.ends).toString("utf8");
   return text
     .split(MESSAGE_END)
     .slice(0, -1)

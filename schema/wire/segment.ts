@@ -141,12 +141,32 @@ export function pushJsonMessage(parts: string[], message: JsonMessage): void {
   );
 }
 
+/** Where each message of an unpacked JSON body of `count` messages ends, in order: positions in the body. */
+export function jsonMessageEnds(body: Buffer, count: number): Uint32Array {
+  const ends = new Uint32Array(count);
+  let end = 0;
+  for (let index = 0; index < count; index += 1) {
+    end = body.indexOf(MESSAGE_END_BYTE, end) + 1;
+    ends[index] = end;
+  }
+  return ends;
+}
+
 /**
  * The bytes of messages `[from, to)` of an unpacked JSON body, each still followed by {@link MESSAGE_END}. `from` and
  * `to` count within the segment; the body holds at least `to` messages.
+ *
+ * @param ends - What {@link jsonMessageEnds} says of the body, when it is at hand; looked for otherwise.
  */
-export function sliceJsonBody(body: Buffer, count: number, from: number, to: number): Buffer {
+export function sliceJsonBody(
+  body: Buffer,
+  count: number,
+  from: number,
+  to: number,
+  ends: Uint32Array | null = null,
+): Buffer {
   if (from === 0 && to === count) return body;
+  if (ends) return body.subarray(from === 0 ? 0 : ends[from - 1], to === 0 ? 0 : ends[to - 1]);
   let start = 0;
   for (let index = 0; index < from; index += 1) start = body.indexOf(MESSAGE_END_BYTE, start) + 1;
   if (to === count) return body.subarray(start);

@@ -227,6 +227,7 @@ function piecesOf(queueId: number, row: ClaimRow, segments: readonly Segment[]):
         messageCount,
         from: from - firstOffset,
         to: to - firstOffset,
+        ends: cbor || to - from === messageCount ? null : segment.ends,
         createdAt,
         partition: row.partition_name,
         partitionId,

@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer";
 import {
   FORMAT_CBOR,
   FORMAT_ENCRYPTED,
+  jsonMessageEnds,
   KeyRing,
   type PackedBody,
   packBody,
@@ -49,6 +50,7 @@ export class Segment {
   /** Never encrypted. */
   #packed: PackedBody | null;
   #body: Buffer | null;
+  #ends: Uint32Array | null = null;
 
   /**
    * @param stored - The body as it is stored.
@@ -82,6 +84,12 @@ export class Segment {
     return body;
   }
 
+  /** Where the messages of a JSON body end; found once, since consumers of few messages a pop come back often. */
+  get ends(): Uint32Array {
+    this.#ends ??= jsonMessageEnds(this.body, this.messageCount);
+    return this.#ends;
+  }
+
   /** The body as it is stored, but never encrypted. */
   get packed(): PackedBody {
     this.#packed ??= packBody(this.#body!, this.cbor ? "cbor" : "json", null);
@@ -101,6 +109,8 @@ export class Segment {
 
   /** Forgets the unpacked body, where it can be made again. */
   dropBody(): void {
-    if (this.#packed) this.#body = null;
+    if (!this.#packed) return;
+    this.#body = null;
+    this.#ends = null;
   }
 }
