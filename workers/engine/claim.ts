@@ -7,13 +7,14 @@
 import { newLeaseId, partitionUuid } from "../../schema/wire/ids.ts";
 import type { PopAnswer, PopPiece } from "../../schema/wire/pop-answer.ts";
 import type { PackedPartition, SegmentAnswer } from "../../schema/wire/segment-answer.ts";
-import { type ClaimRow, cursorAcknowledge, cursorClaim } from "../storage/cursors.ts";
+import { type ClaimRow, type ClaimSlot, cursorAcknowledge, cursorClaim } from "../storage/cursors.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import { parseMultirange } from "../storage/literals.ts";
 import { Batcher } from "./batcher.ts";
 import type { EngineContext } from "./context.ts";
 import { type LeaseBook, LeasePart } from "./lease-book.ts";
 import { readSegments } from "./read.ts";
+import type { ReadyFloors } from "./ready-floors.ts";
 import type { Segment } from "./segment.ts";
 
 /** What pops must agree in to be claimed for by one statement. */
@@ -45,11 +46,13 @@ const FLIGHTS_MAX = 2;
 export class Claimer {
   readonly #context: EngineContext;
   readonly #leases: LeaseBook;
+  readonly #floors: ReadyFloors;
   readonly #batchers = new Map<string, Batcher<ClaimWish>>();
 
-  constructor(context: EngineContext, leases: LeaseBook) {
+  constructor(context: EngineContext, leases: LeaseBook, floors: ReadyFloors) {
     this.#context = context;
     this.#leases = leases;
+    this.#floors = floors;
   }
 
   /**
@@ -102,7 +105,7 @@ export class Claimer {
         leaseId: leaseIds[pop] === "" ? null : leaseIds[pop]!,
       })),
     );
-    const rows = await withConflictRetry(() => cursorClaim(database.pop, { ...key, slots }));
+    const rows = await this.#claimSlots(key, slots);
     if (rows.length === 0) {
       for (const wish of wishes) wish.resolve(null);
       return;
@@ -127,6 +130,26 @@ export class Claimer {
       throw error;
     }
     this.#deliver(key, wishes, rows, { segments, contents }, leaseIds);
+  }
+
+  /** Claims for slots. What is left unserved has nothing to get: see {@link ReadyFloors}. */
+  async #claimSlots(key: ClaimKey, slots: readonly ClaimSlot[]): Promise<ClaimRow[]> {
+    const { pop, look } = this.#context.database;
+    const { queueId, groupId, partitionId } = key;
+    const claim = (of: readonly ClaimSlot[], floor: number) =>
+      withConflictRetry(() => cursorClaim(pop, { ...key, slots: of, floor }));
+    if (partitionId !== null) return await claim(slots, -Infinity);
+    const floors = this.#floors;
+    // Nobody waits for this answer; when it fails the floor stays where it is.
+    if (floors.isStale(queueId, groupId)) floors.ask(look, [key]).catch(() => {});
+    const likely = floors.likely(queueId, groupId);
+    const rows = await claim(slots, likely);
+    if (rows.length > 0) floors.claimed(queueId, groupId, Math.min(...rows.map((row) => Date.parse(row.ready_at))));
+    const served = new Set(rows.map((row) => row.pop));
+    const unserved = slots.filter((slot) => !served.has(slot.pop));
+    const proven = floors.proven(queueId, groupId);
+    if (unserved.length === 0 || proven >= likely) return rows;
+    return [...rows, ...(await claim(unserved, proven))];
   }
 
   #deliver(

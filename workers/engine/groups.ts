@@ -90,6 +90,7 @@ export async function groupSeek(
     partitionsUpdated = await withConflictRetry(() =>
       groupSeekStatement(context.database.look, { queueId: queue.id, group, partitionId: null, after }),
     );
+    context.queueChanged(queueName);
     context.queuesReady([queue.id]);
   }
   return ok({

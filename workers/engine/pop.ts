@@ -15,12 +15,12 @@ import { QUEUE_MODE_GROUP } from "../../schema/wire/limits.ts";
 import type { PopAnswer } from "../../schema/wire/pop-answer.ts";
 import type { SegmentAnswer } from "../../schema/wire/segment-answer.ts";
 import type { PopParams } from "../protocol.ts";
-import { cursorNextReady } from "../storage/cursors.ts";
 import { isAway } from "../storage/failures.ts";
 import { queueCandidates, type Subscription } from "../storage/queues.ts";
 import { Claimer } from "./claim.ts";
 import type { EngineContext } from "./context.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import { ReadyFloors } from "./ready-floors.ts";
 import { PARTITION_UNKNOWN, Waiters } from "./waiters.ts";
 
 const AWAY_PAUSE_MS = 300;
@@ -62,15 +62,16 @@ export class Popper {
   readonly #context: EngineContext;
   readonly #claimer: Claimer;
   readonly waiters: Waiters;
+  readonly #floors = new ReadyFloors();
   #stopping = false;
   /** Pops asleep until a queue of this name is made. */
   readonly #unknown = new Map<string, Set<() => void>>();
 
   constructor(context: EngineContext, leases: LeaseBook, parked: SharedArrayBuffer) {
     this.#context = context;
-    this.#claimer = new Claimer(context, leases);
+    this.#claimer = new Claimer(context, leases, this.#floors);
     const { index, popPollMs } = context.settings;
-    this.waiters = new Waiters(parked, index, popPollMs.max, (pairs) => cursorNextReady(context.database.look, pairs));
+    this.waiters = new Waiters(parked, index, popPollMs.max, (pairs) => this.#floors.ask(context.database.look, pairs));
   }
 
   /** Answers all parked pops as if their time had run out, and parks no more. */
@@ -127,8 +128,12 @@ export class Popper {
     }
   }
 
-  /** Wakes pops that wait for these queues to be made; all of them when the list is empty. */
+  /**
+   * Wakes pops that wait for these queues to be made; all of them when the list is empty. Whatever changes a queue as a
+   * whole may also have taken long to commit.
+   */
   queueChanged(names: readonly string[]): void {
+    this.#floors.reset();
     const sets = names.length === 0 ? [...this.#unknown.values()] : names.map((name) => this.#unknown.get(name));
     for (const wakes of sets) for (const wake of [...(wakes ?? [])]) wake();
   }

@@ -5,7 +5,7 @@
  */
 
 import type { Sql } from "./database.ts";
-import { arrayOf, booleanArray, multirange, type OffsetRanges, textArray } from "./literals.ts";
+import { arrayOf, booleanArray, instantOf, multirange, type OffsetRanges, textArray } from "./literals.ts";
 
 /** A place for one partition in the answer of a pop; the slots of a pop stand together. */
 export interface ClaimSlot {
@@ -27,6 +27,8 @@ export interface ClaimRow {
   skip: string;
   lease_expires_at: string | null;
   tail: number;
+  /** Since when there was something, as ISO 8601. */
+  ready_at: string;
 }
 
 /**
@@ -37,17 +39,26 @@ export interface ClaimRow {
  * on cursors_ready, or cursors_pkey with `partitionId`. Not idempotent: a repeat claims further partitions.
  *
  * @param partitionId - Only this partition, or null for any that is ready, longest ready first.
+ * @param floor - Cursors that became ready before are not looked at, milliseconds since 1970; -Infinity: all are.
  * @returns In order of the slots. Empty when nothing can be delivered now.
  */
 export function cursorClaim(
   sql: Sql,
-  args: { queueId: number; groupId: number; partitionId: number | null; autoAck: boolean; slots: readonly ClaimSlot[] },
+  args: {
+    queueId: number;
+    groupId: number;
+    partitionId: number | null;
+    autoAck: boolean;
+    slots: readonly ClaimSlot[];
+    floor?: number;
+  },
 ): Promise<ClaimRow[]> {
   const { slots } = args;
   return sql<ClaimRow[]>`
     select * from queen.cursor_claim(
       ${args.queueId}, ${args.groupId}, ${args.partitionId}, ${args.autoAck},
-      ${arrayOf(slots.map((s) => s.pop))}, ${arrayOf(slots.map((s) => s.batch))}, ${arrayOf(slots.map((s) => s.leaseId))}
+      ${arrayOf(slots.map((s) => s.pop))}, ${arrayOf(slots.map((s) => s.batch))}, ${arrayOf(slots.map((s) => s.leaseId))},
+      ${instantOf(args.floor ?? -Infinity)}
     )`;
 }
 
@@ -130,26 +141,28 @@ export async function leaseExpired(
  * When each of several groups may next have something to deliver.
  *
  * @remarks One index probe a pair, on cursors_ready, or on cursors_pkey for a pair that names its partition.
+ * @param pairs - `floor` as of {@link cursorClaim}.
  * @returns A row a pair that has any undrained cursor: `pair` is its 0-based position, `wait_ms` milliseconds from now, 0
- * or less when something is ready.
+ * or less when something is ready. And one row of `pair` -1, whose `wait_ms` is now in milliseconds since 1970.
  */
 export function cursorNextReady(
   sql: Sql,
-  pairs: readonly { queueId: number; groupId: number; partitionId: number | null }[],
+  pairs: readonly { queueId: number; groupId: number; partitionId: number | null; floor?: number }[],
 ): Promise<{ pair: number; wait_ms: number }[]> {
   return sql<{ pair: number; wait_ms: number }[]>`
     with waited as (
-      select (u.ord - 1)::integer as pair, u.queue_id, u.group_id, u.partition_id
+      select (u.ord - 1)::integer as pair, u.queue_id, u.group_id, u.partition_id, u.floor
       from unnest(
         ${arrayOf(pairs.map((p) => p.queueId))}::integer[], ${arrayOf(pairs.map((p) => p.groupId))}::integer[],
-        ${arrayOf(pairs.map((p) => p.partitionId))}::bigint[]
-      ) with ordinality u(queue_id, group_id, partition_id, ord)
+        ${arrayOf(pairs.map((p) => p.partitionId))}::bigint[],
+        ${arrayOf(pairs.map((p) => instantOf(p.floor ?? -Infinity)))}::timestamptz[]
+      ) with ordinality u(queue_id, group_id, partition_id, floor, ord)
     )
     select w.pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8 as wait_ms
     from waited w
     cross join lateral (
       select c.ready_at from queen.cursors c
-      where c.queue_id = w.queue_id and c.group_id = w.group_id and c.ready_at < 'infinity'
+      where c.queue_id = w.queue_id and c.group_id = w.group_id and c.ready_at >= w.floor and c.ready_at < 'infinity'
       order by c.ready_at limit 1
     ) c
     where w.partition_id is null
@@ -157,7 +170,9 @@ export function cursorNextReady(
     select w.pair, (extract(epoch from c.ready_at - clock_timestamp()) * 1000)::float8
     from waited w
     join queen.cursors c on c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = w.group_id
-    where w.partition_id is not null and c.ready_at < 'infinity'`;
+    where w.partition_id is not null and c.ready_at < 'infinity'
+    union all
+    select -1, (extract(epoch from clock_timestamp()) * 1000)::float8`;
 }
 
 /** What is said of everything under one lease. */

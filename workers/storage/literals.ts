@@ -15,6 +15,11 @@ export function textArray(values: readonly (string | null)[]): string {
   return `{${values.map((value) => (value === null ? "null" : `"${value.replace(/["\\]/g, "\\$&")}"`)).join(",")}}`;
 }
 
+/** An instant given in milliseconds since 1970, or `-Infinity`. */
+export function instantOf(milliseconds: number): string {
+  return milliseconds === -Infinity ? "-infinity" : new Date(milliseconds).toISOString();
+}
+
 /** An array of booleans. */
 export function booleanArray(values: readonly boolean[]): string {
   return `{${values.map((value) => (value ? "t" : "f")).join(",")}}`;

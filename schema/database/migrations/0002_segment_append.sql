@@ -92,8 +92,9 @@ create function queen.segment_append(
   batch_index integer, existing_offset bigint, existing_id_base uuid, existing_first bigint, room bigint, depth bigint, max_size integer, tx_high_before uuid
 )
 language plpgsql
--- Each statement looks up a few rows of tables of any size; a plan made while a table was small must not read it whole.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+-- Each statement looks up a few rows of tables of any size. No plan may read a table whole because it was small when the plan
+-- was made, nor sort all versions of a row to find the newest.
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -314,7 +315,7 @@ begin
       ) c
     ) l;
     update queen.cursors c
-    set ready_at = u.ready_at, generation = queen.generation_next(c.generation)
+    set ready_at = greatest(u.ready_at, clock_timestamp()), generation = queen.generation_next(c.generation)
     from unnest(v_at, v_ready) u(at, ready_at)
     where c.ctid = u.at and c.ready_at = 'infinity';
   end if;

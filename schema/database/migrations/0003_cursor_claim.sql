@@ -102,18 +102,22 @@ $$;
 -- its budget of `p_batch[i]` messages. With `p_partition`, only that partition is looked at. With `p_auto`, what is
 -- claimed counts as consumed at once and no lease is taken.
 --
--- Answers a row for each partition claimed: offsets `[first_offset, end_offset)` less `skip`. Locks cursors, never waits
+-- Cursors ready before `p_floor` are not looked at. Dead index entries of all that was ready once lie there, for as long as
+-- some session holds an old snapshot; the caller knows below which time nothing living is left.
+--
+-- Answers a row for each partition claimed: offsets `[first_offset, end_offset)` less `skip`, and when it became ready. Locks cursors, never waits
 -- for one. Cursors that turn out to have nothing are corrected: drained, or ready when they will have something.
 -- Rides on the index cursors_ready; a claim of one partition on cursors_pkey.
 create function queen.cursor_claim(
-  p_queue integer, p_group integer, p_partition bigint, p_auto boolean, p_pop integer[], p_batch integer[], p_lease uuid[]
+  p_queue integer, p_group integer, p_partition bigint, p_auto boolean, p_pop integer[], p_batch integer[], p_lease uuid[],
+  p_floor timestamptz default '-infinity'
 ) returns table (
   pop integer, partition_id bigint, partition_name text, first_offset bigint, end_offset bigint, skip int8multirange,
-  lease_expires_at timestamptz, tail bigint
+  lease_expires_at timestamptz, tail bigint, ready_at timestamptz
 )
 language plpgsql
 -- As segment_append.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -124,8 +128,8 @@ declare
   v_plain boolean;
   v_slot integer := 1;
   v_used bigint := 0;
-  v_ids bigint[]; v_names text[]; v_from bigint[]; v_head bigint[]; v_resolved int8multirange[]; v_pushed timestamptz[]; v_tails bigint[]; v_stones integer[]; v_at tid[];
-  o_id bigint[]; o_name text[]; o_from bigint[]; o_end bigint[]; o_skip int8multirange[]; o_slot integer[]; o_tail bigint[]; o_at tid[];
+  v_ids bigint[]; v_names text[]; v_from bigint[]; v_head bigint[]; v_resolved int8multirange[]; v_pushed timestamptz[]; v_tails bigint[]; v_stones integer[]; v_at tid[]; v_ready timestamptz[];
+  o_id bigint[]; o_name text[]; o_from bigint[]; o_end bigint[]; o_skip int8multirange[]; o_slot integer[]; o_tail bigint[]; o_at tid[]; o_ready timestamptz[];
   d_id bigint[]; d_next bigint[]; d_at tid[];
   w_due timestamptz[]; w_at tid[];
   v_from1 bigint; v_end1 bigint; v_due timestamptz; v_skip int8multirange; v_open int8multirange; v_give bigint; v_found integer;
@@ -140,12 +144,12 @@ begin
     exit when v_slot > n;
     if p_partition is null then
       select array_agg(c.partition_id), array_agg(p.name), array_agg(greatest(c.next_offset, p.tail)), array_agg(p.head),
-             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at)
-      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at
+             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at), array_agg(c.ready_at)
+      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at, v_ready
       from (
-        select c.ctid as at, c.partition_id, c.next_offset, c.resolved
+        select c.ctid as at, c.partition_id, c.next_offset, c.resolved, c.ready_at
         from queen.cursors c
-        where c.queue_id = p_queue and c.group_id = p_group and c.ready_at <= v_now and c.ready_at < 'infinity'
+        where c.queue_id = p_queue and c.group_id = p_group and c.ready_at >= p_floor and c.ready_at <= v_now and c.ready_at < 'infinity'
         order by c.ready_at
         limit n - v_slot + 1
         for update skip locked
@@ -157,10 +161,10 @@ begin
       ) p;
     else
       select array_agg(c.partition_id), array_agg(p.name), array_agg(greatest(c.next_offset, p.tail)), array_agg(p.head),
-             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at)
-      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at
+             array_agg(c.resolved), array_agg(p.pushed_at), array_agg(p.tail), array_agg(p.tombstone_count), array_agg(c.at), array_agg(c.ready_at)
+      into v_ids, v_names, v_from, v_head, v_resolved, v_pushed, v_tails, v_stones, v_at, v_ready
       from (
-        select c.at, c.partition_id, c.next_offset, c.resolved
+        select c.at, c.partition_id, c.next_offset, c.resolved, c.ready_at
         from (
           select c.ctid as at, c.partition_id, c.next_offset, c.resolved, c.ready_at
           from queen.cursors c
@@ -179,7 +183,7 @@ begin
     v_found := coalesce(cardinality(v_ids), 0);
     exit when v_found = 0;
 
-    o_id := '{}'; o_name := '{}'; o_from := '{}'; o_end := '{}'; o_skip := '{}'; o_slot := '{}'; o_tail := '{}'; o_at := '{}';
+    o_id := '{}'; o_name := '{}'; o_from := '{}'; o_end := '{}'; o_skip := '{}'; o_slot := '{}'; o_tail := '{}'; o_at := '{}'; o_ready := '{}';
     d_id := '{}'; d_next := '{}'; d_at := '{}'; w_due := '{}'; w_at := '{}';
 
     for i in 1 .. v_found loop
@@ -222,7 +226,7 @@ begin
 
       if v_give > 0 then
         o_id := o_id || v_ids[i]; o_name := o_name || v_names[i]; o_from := o_from || v_from1; o_end := o_end || v_end1;
-        o_skip := o_skip || coalesce(v_skip, '{}'); o_slot := o_slot || v_slot; o_tail := o_tail || v_tails[i]; o_at := o_at || v_at[i];
+        o_skip := o_skip || coalesce(v_skip, '{}'); o_slot := o_slot || v_slot; o_tail := o_tail || v_tails[i]; o_at := o_at || v_at[i]; o_ready := o_ready || v_ready[i];
         v_used := v_used + v_give;
         -- On to the next slot; past the rest of this pop's slots when its budget is used up.
         loop
@@ -261,8 +265,8 @@ begin
         where c.ctid = u.at;
       end if;
       return query
-        select p_pop[u.slot], u.id, u.name, u.first_offset, u.end_offset, u.skip, case when p_auto then null else v_expires end, u.tail
-        from unnest(o_slot, o_id, o_name, o_from, o_end, o_skip, o_tail) u(slot, id, name, first_offset, end_offset, skip, tail);
+        select p_pop[u.slot], u.id, u.name, u.first_offset, u.end_offset, u.skip, case when p_auto then null else v_expires end, u.tail, u.ready
+        from unnest(o_slot, o_id, o_name, o_from, o_end, o_skip, o_tail, o_ready) u(slot, id, name, first_offset, end_offset, skip, tail, ready);
     end if;
     if cardinality(w_due) > 0 then
       update queen.cursors c

@@ -17,7 +17,7 @@ create function queen.cursor_acknowledge(
 ) returns table (entry integer, outcome text, released boolean, message_offset bigint)
 language plpgsql
 -- As segment_append.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -70,7 +70,7 @@ begin
       ) h on true
     )
     update queen.cursors c
-    set next_offset = w.next_offset, ready_at = case when w.head <= w.next_offset then 'infinity' else v_now end,
+    set next_offset = w.next_offset, ready_at = case when w.head <= w.next_offset then 'infinity' else clock_timestamp() end,
         lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null, generation = queen.generation_next(c.generation),
         consumed_count = c.consumed_count + w.next_offset - c.next_offset, batch_count = c.batch_count + 1, consumed_at = v_now
     from whole w
@@ -146,11 +146,11 @@ begin
     if v_live and (v_whole or (v_left and v_inside)
                    or (not isempty(p_release[e]) and (p_lease[e] is not null or p_release[e] && int8range(v_first[i], v_end[i])))) then
       v_free := true;
-      v_at := v_now;
+      v_at := clock_timestamp();
     end if;
     if v_left and v_free then
       select q.retry_delay_ms into v_delay_ms from queen.queues q where q.id = p_queue[e];
-      v_at := case when v_delay_ms > 0 then v_now + make_interval(secs => v_delay_ms / 1000.0) else v_now end;
+      v_at := clock_timestamp() + make_interval(secs => coalesce(greatest(v_delay_ms, 0), 0) / 1000.0);
     end if;
 
     u_entry := u_entry || e; u_at := u_at || v_place[i]; u_next := u_next || v_new; u_resolved := u_resolved || nullif(v_done, '{}');

@@ -27,13 +27,16 @@ create function queen.lease_acknowledge(
   p_queue integer[], p_group integer[], p_lease uuid[], p_status text[], p_error text[],
   p_known_entry integer[], p_known_partition bigint[], p_unknown integer[]
 ) returns table (entry integer, partition_id bigint, open_count bigint, dead_count bigint)
-language plpgsql as $$
+language plpgsql
+-- As segment_append; but lists of the call are joined with one another here.
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
 #variable_conflict use_column
 declare
   v_now constant timestamptz := clock_timestamp();
   k_entry integer[] := p_known_entry; k_partition bigint[] := p_known_partition;
   f_entry integer[]; f_partition bigint[];
-  v_entry integer[]; v_partition bigint[]; v_first bigint[]; v_end bigint[]; v_open int8multirange[];
+  v_entry integer[]; v_partition bigint[]; v_first bigint[]; v_end bigint[]; v_open int8multirange[]; v_at tid[];
   v_unusual boolean; v_completed boolean; v_other boolean;
 begin
   if cardinality(p_unknown) > 0 then
@@ -47,15 +50,21 @@ begin
 
   select array_agg(l.entry), array_agg(l.partition_id), array_agg(l.lease_first), array_agg(l.lease_end),
          bool_or(l.resolved is not null or l.has_retries or l.next_offset < l.lease_first or l.next_offset > l.lease_end),
-         bool_or(p_status[l.entry] = 'completed'), bool_or(p_status[l.entry] <> 'completed')
-  into v_entry, v_partition, v_first, v_end, v_unusual, v_completed, v_other
+         bool_or(p_status[l.entry] = 'completed'), bool_or(p_status[l.entry] <> 'completed'), array_agg(l.at)
+  into v_entry, v_partition, v_first, v_end, v_unusual, v_completed, v_other, v_at
   from (
-    select k.entry, c.partition_id, c.next_offset, c.lease_first, c.lease_end, c.resolved, c.has_retries
-    from unnest(k_entry, k_partition) k(entry, partition_id)
-    join queen.cursors c on c.queue_id = p_queue[k.entry] and c.partition_id = k.partition_id and c.group_id = p_group[k.entry]
+    select k.entry, c.*
+    from (
+      select k.* from unnest(k_entry, k_partition) k(entry, partition_id)
+      order by p_queue[k.entry], k.partition_id, p_group[k.entry] offset 0
+    ) k
+    cross join lateral (
+      select c.ctid as at, c.* from queen.cursors c
+      where c.queue_id = p_queue[k.entry] and c.partition_id = k.partition_id and c.group_id = p_group[k.entry]
+      order by c.generation desc limit 1
+      for update
+    ) c
     where c.lease_id = p_lease[k.entry] and c.lease_expires_at > v_now
-    order by c.queue_id, c.partition_id, c.group_id
-    for update of c
   ) l;
   if v_entry is null then return; end if;
   if v_unusual then
@@ -65,8 +74,8 @@ begin
       case when c.resolved is not null or c.has_retries or c.next_offset < c.lease_first or c.next_offset > c.lease_end then
         queen.lease_open(c.queue_id, c.partition_id, c.group_id, c.lease_id, c.next_offset, c.lease_first, c.lease_end, c.resolved, c.has_retries)
       end order by u.ord) into v_open
-    from unnest(v_entry, v_partition) with ordinality u(entry, partition_id, ord)
-    join queen.cursors c on c.queue_id = p_queue[u.entry] and c.partition_id = u.partition_id and c.group_id = p_group[u.entry];
+    from unnest(v_at) with ordinality u(at, ord)
+    join queen.cursors c on c.ctid = u.at;
   end if;
 
   if v_completed then
@@ -79,9 +88,9 @@ begin
     end if;
     return query
       with held as materialized (
-        select u.entry, u.partition_id, u.open, c.next_offset as next_before, d.next_offset, d.rest
-        from unnest(v_entry, v_partition, v_end, v_open) u(entry, partition_id, lease_end, open)
-        join queen.cursors c on c.queue_id = p_queue[u.entry] and c.partition_id = u.partition_id and c.group_id = p_group[u.entry]
+        select u.entry, u.partition_id, u.at, u.open, c.next_offset as next_before, d.next_offset, d.rest
+        from unnest(v_entry, v_partition, v_end, v_open, v_at) u(entry, partition_id, lease_end, open, at)
+        join queen.cursors c on c.ctid = u.at
         cross join lateral (
           select u.lease_end, null::int8multirange where u.open is null
           union all
@@ -95,18 +104,23 @@ begin
         -- As in cursor_settle: only under the partition's lock is it certain that nothing follows.
         select h.entry, h.partition_id, p.head
         from held h
-        join queen.partitions p on p.queue_id = p_queue[h.entry] and p.id = h.partition_id
-        where p.head <= h.next_offset
+        cross join lateral (
+          select p.ctid as at, p.head from queen.partitions p
+          where p.queue_id = p_queue[h.entry] and p.id = h.partition_id
+          order by p.generation desc limit 1
+        ) n
+        join queen.partitions p on p.ctid = n.at
+        where n.head <= h.next_offset
         for share of p skip locked
       )
       update queen.cursors c
       set next_offset = h.next_offset, resolved = h.rest,
-          ready_at = case when d.head <= h.next_offset then 'infinity' else v_now end,
+          ready_at = case when d.head <= h.next_offset then 'infinity' else clock_timestamp() end,
           lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
           consumed_count = c.consumed_count + case when h.open is null then h.next_offset - h.next_before else queen.offsets_count(h.open) end,
-          batch_count = c.batch_count + 1, consumed_at = v_now
+          batch_count = c.batch_count + 1, consumed_at = v_now, generation = queen.generation_next(c.generation)
       from held h left join drained d on d.entry = h.entry and d.partition_id = h.partition_id
-      where c.queue_id = p_queue[h.entry] and c.partition_id = h.partition_id and c.group_id = p_group[h.entry]
+      where c.ctid = h.at
       returning h.entry, h.partition_id, case when h.open is null then h.next_offset - h.next_before else queen.offsets_count(h.open) end, 0::bigint;
   end if;
 
@@ -116,8 +130,8 @@ begin
         select row_number() over (order by p_queue[u.entry], u.partition_id, p_group[u.entry])::integer as n, u.entry, u.partition_id, u.lease_first,
                u.lease_end, p_status[u.entry] as status,
                coalesce(u.open, int8multirange(int8range(c.next_offset, u.lease_end))) as open
-        from unnest(v_entry, v_partition, v_first, v_end, v_open) u(entry, partition_id, lease_first, lease_end, open)
-        join queen.cursors c on c.queue_id = p_queue[u.entry] and c.partition_id = u.partition_id and c.group_id = p_group[u.entry]
+        from unnest(v_entry, v_partition, v_first, v_end, v_open, v_at) u(entry, partition_id, lease_first, lease_end, open, at)
+        join queen.cursors c on c.ctid = u.at
         where p_status[u.entry] <> 'completed'
       ), failed as materialized (
         select array_agg(o.n) as n, array_agg(m.message_offset) as message_offset, array_agg(p_error[o.entry]) as error,
