@@ -190,10 +190,14 @@ const STATEMENTS: [name: string, indexes: string[], call: (sql: Sql) => Promise<
     "cursorNextReady",
     ["cursors_ready", "cursors_pkey"],
     (sql) =>
-      cursors.cursorNextReady(sql, [
-        { queueId: 1, groupId: 1, partitionId: null },
-        { queueId: 1, groupId: 1, partitionId: 700 },
-      ]),
+      cursors.cursorNextReady(
+        sql,
+        [
+          { queueId: 1, groupId: 1, partitionId: null },
+          { queueId: 1, groupId: 1, partitionId: 700 },
+        ],
+        1_000,
+      ),
   ],
   ["segmentRead", ["segments_pkey"], (sql) => segments.segmentRead(sql, 1, ranges)],
   [

@@ -141,7 +141,7 @@ export class Claimer {
     if (partitionId !== null) return await claim(slots, -Infinity);
     const floors = this.#floors;
     // Nobody waits for this answer; when it fails the floor stays where it is.
-    if (floors.isStale(queueId, groupId)) floors.ask(look, [key]).catch(() => {});
+    if (floors.isStale(queueId, groupId)) floors.ask(look, [key], 0).catch(() => {});
     const likely = floors.likely(queueId, groupId);
     const rows = await claim(slots, likely);
     if (rows.length > 0) floors.claimed(queueId, groupId, Math.min(...rows.map((row) => Date.parse(row.ready_at))));

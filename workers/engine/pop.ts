@@ -71,7 +71,10 @@ export class Popper {
     this.#context = context;
     this.#claimer = new Claimer(context, leases, this.#floors);
     const { index, popPollMs } = context.settings;
-    this.waiters = new Waiters(parked, index, popPollMs.max, (pairs) => this.#floors.ask(context.database.look, pairs));
+    // What is ready later than the next look is found by that one.
+    const look: ConstructorParameters<typeof Waiters>[3] = (pairs) =>
+      this.#floors.ask(context.database.look, pairs, 2 * popPollMs.max);
+    this.waiters = new Waiters(parked, index, popPollMs.max, look);
   }
 
   /** Answers all parked pops as if their time had run out, and parks no more. */

@@ -87,18 +87,20 @@ export class ReadyFloors {
   /**
    * Asks the store when each of several groups, or one partition of it, may next have something, and learns from it.
    *
+   * @param horizonMs - As of {@link cursorNextReady}.
    * @returns As {@link cursorNextReady}.
    * @throws The driver's error; nothing was learnt.
    */
   async ask(
     sql: Sql,
     pairs: readonly { queueId: number; groupId: number; partitionId: number | null }[],
+    horizonMs: number,
   ): Promise<{ pair: number; wait_ms: number }[]> {
     const asked = pairs.map((pair) => {
       const known = this.#of(pair.queueId, pair.groupId);
       return { ...pair, known, floor: known.proven };
     });
-    const rows = await cursorNextReady(sql, asked);
+    const rows = await cursorNextReady(sql, asked, horizonMs);
     const now = rows.find((row) => row.pair === -1)!.wait_ms;
     const waits = new Map(rows.map((row) => [row.pair, row.wait_ms]));
     for (let at = 0; at < asked.length; at += 1) {

@@ -138,16 +138,19 @@ export async function leaseExpired(
 }
 
 /**
- * When each of several groups may next have something to deliver.
+ * When each of several groups may next have something to deliver, as far as that is soon.
  *
  * @remarks One index probe a pair, on cursors_ready, or on cursors_pkey for a pair that names its partition.
  * @param pairs - `floor` as of {@link cursorClaim}.
- * @returns A row a pair that has any undrained cursor: `pair` is its 0-based position, `wait_ms` milliseconds from now, 0
+ * @param horizonMs - What is ready later than so many milliseconds from now does not count: entries of leases that were
+ * given back long before their end may lie there, as dead as those below the floor.
+ * @returns A row a pair that has any such cursor: `pair` is its 0-based position, `wait_ms` milliseconds from now, 0
  * or less when something is ready. And one row of `pair` -1, whose `wait_ms` is now in milliseconds since 1970.
  */
 export function cursorNextReady(
   sql: Sql,
   pairs: readonly { queueId: number; groupId: number; partitionId: number | null; floor?: number }[],
+  horizonMs: number,
 ): Promise<{ pair: number; wait_ms: number }[]> {
   return sql<{ pair: number; wait_ms: number }[]>`
     with waited as (
@@ -163,6 +166,7 @@ export function cursorNextReady(
     cross join lateral (
       select c.ready_at from queen.cursors c
       where c.queue_id = w.queue_id and c.group_id = w.group_id and c.ready_at >= w.floor and c.ready_at < 'infinity'
+        and c.ready_at < now() + make_interval(secs => ${horizonMs / 1000})
       order by c.ready_at limit 1
     ) c
     where w.partition_id is null
