@@ -7,7 +7,7 @@ import { expect } from "bun:test";
 import { type Popped, type PushItem, popPath, query } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
 import type { ReferencePartition } from "./reference.ts";
-import { GROUPS, PARTITIONS, type World } from "./world.ts";
+import { GROUPS, nameable, PARTITIONS, type World } from "./world.ts";
 
 /** @returns An id nobody used: time-ordered, random, or text. */
 function newId(world: World): string {
@@ -120,7 +120,8 @@ export async function popOne(world: World): Promise<void> {
 export async function transaction(world: World): Promise<void> {
   const { random, reference, queue } = world;
   const items = drawItems(world, random.int(0, 3));
-  const lease = world.delivered.length > 0 && random.chance(0.8) ? random.pick(world.delivered.slice(-3)) : [];
+  const lease =
+    world.delivered.length > 0 && random.chance(0.8) ? nameable(world, random.pick(world.delivered.slice(-3))) : [];
   const first = lease[0];
   // What was deleted since may still be known to the worker that handed it out: both answers are right.
   const mine = lease.filter(

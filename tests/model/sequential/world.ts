@@ -49,6 +49,19 @@ export async function resetWorld(world: World): Promise<void> {
   world.reference.partition("Default");
 }
 
+/**
+ * Of a delivery, what was not deleted and pushed anew since: its id would mean two messages. Nothing, when the failure of
+ * a message would make a forgotten group known that means to subscribe to new messages only.
+ */
+export function nameable(world: World, delivery: readonly Popped[]): Popped[] {
+  const group = delivery[0]?.consumerGroup;
+  if (group === "fresh" && !world.reference.groups.has(group)) return [];
+  return delivery.filter(({ partition, transactionId }) => {
+    const { log } = world.reference.partition(partition);
+    return log.filter((message) => message.transactionId === transactionId).length === 1;
+  });
+}
+
 interface CursorRow {
   partition: string;
   group: string;
