@@ -33,6 +33,8 @@ interface ClaimWish {
   partitions: number;
   /** Whether it wants the segments as they are stored. */
   packed: boolean;
+  /** Whether its empty hands are the answer: it must then have looked at everything. */
+  final: boolean;
   /** The client went away: nothing is claimed for it, and what was is given back. */
   cancelled(): boolean;
   resolve(answer: PopAnswer | SegmentAnswer | null): void;
@@ -63,7 +65,7 @@ export class Claimer {
    */
   claim(
     key: ClaimKey,
-    wish: Pick<ClaimWish, "batch" | "partitions" | "packed" | "cancelled">,
+    wish: Pick<ClaimWish, "batch" | "partitions" | "packed" | "final" | "cancelled">,
   ): Promise<PopAnswer | SegmentAnswer | null> {
     const name = `${key.queueId} ${key.groupId} ${key.partitionId} ${key.autoAck}`;
     let batcher = this.#batchers.get(name);
@@ -105,7 +107,7 @@ export class Claimer {
         leaseId: leaseIds[pop] === "" ? null : leaseIds[pop]!,
       })),
     );
-    const rows = await this.#claimSlots(key, slots);
+    const rows = await this.#claimSlots(key, slots, (pop) => wishes[pop]!.final);
     if (rows.length === 0) {
       for (const wish of wishes) wish.resolve(null);
       return;
@@ -132,8 +134,15 @@ export class Claimer {
     this.#deliver(key, wishes, rows, { segments, contents }, leaseIds);
   }
 
-  /** Claims for slots. What is left unserved has nothing to get: see {@link ReadyFloors}. */
-  async #claimSlots(key: ClaimKey, slots: readonly ClaimSlot[]): Promise<ClaimRow[]> {
+  /**
+   * Claims for slots, from the floors on. A pop that goes away empty-handed is served again without any floor, since what a
+   * push answered must be found, however long that push took to commit; one that stays and waits, from the proven floor.
+   */
+  async #claimSlots(
+    key: ClaimKey,
+    slots: readonly ClaimSlot[],
+    isFinal: (pop: number) => boolean,
+  ): Promise<ClaimRow[]> {
     const { pop, look } = this.#context.database;
     const { queueId, groupId, partitionId } = key;
     const claim = (of: readonly ClaimSlot[], floor: number) =>
@@ -147,9 +156,9 @@ export class Claimer {
     if (rows.length > 0) floors.claimed(queueId, groupId, Math.min(...rows.map((row) => Date.parse(row.ready_at))));
     const served = new Set(rows.map((row) => row.pop));
     const unserved = slots.filter((slot) => !served.has(slot.pop));
-    const proven = floors.proven(queueId, groupId);
-    if (unserved.length === 0 || proven >= likely) return rows;
-    return [...rows, ...(await claim(unserved, proven))];
+    const floor = unserved.some((slot) => isFinal(slot.pop)) ? -Infinity : floors.proven(queueId, groupId);
+    if (unserved.length === 0 || floor >= likely) return rows;
+    return [...rows, ...(await claim(unserved, floor))];
   }
 
   #deliver(

@@ -98,8 +98,12 @@ export class Popper {
     try {
       for (;;) {
         const since = this.waiters.sequence(entered);
-        const { sources, answer, pause } = await this.#attempt(params, call);
-        if (answer || over()) return answer;
+        // Only what the last attempt does not find is not there.
+        const final = Date.now() >= deadline;
+        const { sources, answer, pause } = await this.#attempt(params, call, final);
+        if (answer || call.cancelled || this.#stopping) return answer;
+        if (final) return null;
+        if (over()) continue;
         if (pause > 0 || sources.length === 0) {
           await this.#sleep(Math.min(pause || UNKNOWN_PAUSE_MS, deadline - Date.now()), call, params.queue ?? "");
           continue;
@@ -163,6 +167,7 @@ export class Popper {
   async #attempt(
     params: PopParams,
     call: PopCall,
+    final: boolean,
   ): Promise<{ sources: Source[]; answer: PopAnswer | SegmentAnswer | null; pause: number }> {
     let sources: Source[] = [];
     try {
@@ -182,6 +187,7 @@ export class Popper {
             batch: params.batch,
             partitions: params.partitions,
             packed: params.segments === true,
+            final,
             cancelled: () => call.cancelled,
           },
         );

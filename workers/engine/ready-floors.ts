@@ -6,7 +6,8 @@
  * - The *proven* floor: the earliest living entry when the store was last asked, but never younger than
  *   {@link COMMIT_MS_MAX} before that, since a transaction may write a time and commit a little later.
  * - The *likely* floor: what was claimed last. Entries below it are passed over, but a claim that comes back empty-handed is
- *   repeated from the proven floor, and each {@link LIKELY_MS} one starts there anyway.
+ *   repeated from the proven floor (from no floor at all when its empty hands are the answer), and each {@link LIKELY_MS}
+ *   one starts there anyway.
  *
  * Every {@link PROVEN_MS} everything is looked at again, so that a commit that took longer is found after all.
  *
