@@ -181,6 +181,8 @@ export const consumerGroups = queen.table(
     subscribedFrom: instant("subscribed_from"),
     /** False once the group was deleted and only its subscription kept. */
     active: boolean("active").notNull().default(true),
+    /** While cursors are being made for messages from before the group: those of partitions up to this one are. */
+    filledTo: bigint("filled_to", { mode: "number" }),
     createdAt: instant("created_at").notNull().default(sql`clock_timestamp()`),
   },
   (table) => [

@@ -11,6 +11,7 @@ import { partitionUuid } from "../../schema/wire/ids.ts";
 import type { Database } from "../storage/database.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import {
+  groupFill,
   groupFind,
   groupRegister,
   partitionEnsure,
@@ -232,9 +233,10 @@ export class Catalog {
     for (const row of made) this.#rememberPartition(queue, row.id, row.name);
     if (made.length === missing.length) return;
     // Somebody else made some of them meanwhile.
-    for (const row of await partitionFind(this.#database.push, queue.id, missing)) {
-      this.#rememberPartition(queue, row.id, row.name);
-    }
+    const found = await partitionFind(this.#database.push, queue.id, missing);
+    for (const row of found) this.#rememberPartition(queue, row.id, row.name);
+    // Where none can be made the queue is gone; the caller's next round finds out what stands in its place.
+    if (found.length < missing.length) this.invalidate([queue.name]);
   }
 
   /** The partition of a number, or null when it or its queue is gone. */
@@ -268,7 +270,7 @@ export class Catalog {
     if (known) return known.id;
     const [row] = await groupFind(this.#database.look, queue.id, name);
     if (!row) return null;
-    this.#rememberGroup(queue, name, { id: row.id, decided: row.subscription_mode !== null });
+    this.#rememberGroup(queue, name, { id: row.id, decided: row.subscription_mode !== null && !row.filling });
     return row.id;
   }
 
@@ -287,14 +289,17 @@ export class Catalog {
     if (known && (known.decided || (partitionId !== null && subscription.mode === "all"))) return known.id;
     if (!known) {
       const [row] = await groupFind(this.#database.look, queue.id, name);
-      if (row && row.subscription_mode !== null) {
+      if (row && row.subscription_mode !== null && !row.filling) {
         this.#rememberGroup(queue, name, { id: row.id, decided: true });
         return row.id;
       }
     }
-    const id = await withConflictRetry(() =>
+    const { id, filling } = await withConflictRetry(() =>
       groupRegister(this.#database.pop, { queueId: queue.id, name, subscription, partitionId }),
     );
+    for (let more = filling; more && id !== null; ) {
+      more = await withConflictRetry(() => groupFill(this.#database.pop, queue.id, id));
+    }
     if (id !== null) this.#rememberGroup(queue, name, { id, decided: partitionId === null });
     return id;
   }

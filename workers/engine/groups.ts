@@ -18,6 +18,9 @@ import {
 } from "../storage/groups.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
 
+/** Partitions a step of moving cursors looks at: pushes to the queue wait for one step at most. */
+const SEEK_PARTITIONS_MAX = 10_000;
+
 /** Forgets a group on all queues, one after another. */
 export async function groupDelete(context: EngineContext, params: OperationParams["groupDelete"]): Promise<Answer> {
   const { group, deleteMetadata } = params;
@@ -87,9 +90,20 @@ export async function groupSeek(
   const queue = await context.catalog.queue(queueName);
   let partitionsUpdated = 0;
   if (queue) {
-    partitionsUpdated = await withConflictRetry(() =>
-      groupSeekStatement(context.database.look, { queueId: queue.id, group, partitionId: null, after }),
-    );
+    let first: number | null = 0;
+    while (first !== null) {
+      const step: Parameters<typeof groupSeekStatement>[1] = {
+        queueId: queue.id,
+        group,
+        first,
+        only: false,
+        after,
+        partitionsMax: SEEK_PARTITIONS_MAX,
+      };
+      const row = await withConflictRetry(() => groupSeekStatement(context.database.look, step));
+      partitionsUpdated += row.moved;
+      first = row.last === null ? null : row.last + 1;
+    }
     context.queueChanged(queueName);
     context.queuesReady([queue.id]);
   }
@@ -111,7 +125,8 @@ export async function partitionSeek(context: EngineContext, params: OperationPar
   if (!queue || !partition) return ok({ success: false, error: "Partition not found" });
   const at = { queueId: queue.id, partitionId: partition.id };
   const sql = context.database.look;
-  const moved = await withConflictRetry(() => groupSeekStatement(sql, { ...at, group, after: null }));
+  const step = { queueId: queue.id, group, first: partition.id, only: true, after: null, partitionsMax: 2 };
+  const { moved } = await withConflictRetry(() => groupSeekStatement(sql, step));
   const newest = moved > 0 ? await partitionNewest(sql, at) : null;
   return ok({
     success: true,

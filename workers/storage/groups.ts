@@ -52,22 +52,26 @@ export async function groupResubscribe(
   return row!.updated;
 }
 
+/** Ids of partitions stay below. */
+const PARTITION_ID_MAX = Number.MAX_SAFE_INTEGER;
+
 /**
- * Moves the cursors of a group.
+ * Moves the cursors of a group on some partitions, in the order of their ids.
  *
- * @param partitionId - Null: of the whole queue.
+ * @param first - Id to begin at; `only` looks at that one alone.
  * @param after - ISO timestamp to resume after; null: to the end.
- * @returns How many cursors were moved or made.
+ * @returns How many cursors were moved or made, and the last partition looked at, null when there are no more.
  */
 export async function groupSeek(
   sql: Sql,
-  args: { queueId: number; group: string; partitionId: number | null; after: string | null },
-): Promise<number> {
-  const [row] = await sql<{ partitions: number }[]>`
-    select queen.consumer_group_seek(
-      ${args.queueId}, ${args.group}, ${args.partitionId}::bigint, ${args.after}::timestamptz
-    ) as partitions`;
-  return row!.partitions;
+  args: { queueId: number; group: string; first: number; only: boolean; after: string | null; partitionsMax: number },
+): Promise<{ moved: number; last: number | null }> {
+  const { queueId, group, first, only, after, partitionsMax } = args;
+  const [row] = await sql<{ moved: number; last: number | null }[]>`
+    select * from queen.consumer_group_seek(
+      ${queueId}, ${group}, ${first}, ${only ? first : PARTITION_ID_MAX}, ${after}::timestamptz, ${partitionsMax}
+    )`;
+  return row!;
 }
 
 /** When the newest message of a partition was made, as ISO 8601; null when it holds none. Rides on segments_pkey. */

@@ -181,12 +181,14 @@ export interface GroupRow {
   id: number;
   name: string;
   subscription_mode: string | null;
+  /** Cursors are missing yet: see {@link groupFill}. */
+  filling: boolean;
 }
 
 /** Finds an active group of a queue; empty when there is none. */
 export function groupFind(sql: Sql, queueId: number, name: string): Promise<GroupRow[]> {
   return sql<GroupRow[]>`
-    select g.id, g.name, g.subscription_mode from queen.consumer_groups g
+    select g.id, g.name, g.subscription_mode, g.filled_to is not null as filling from queen.consumer_groups g
     where g.queue_id = ${queueId} and g.name = ${name} and g.active`;
 }
 
@@ -202,16 +204,27 @@ export interface Subscription {
  *
  * @remarks Holds the queue's advisory lock exclusively. Idempotent.
  * @param partitionId - Null for a pop over the whole queue.
- * @returns The group's id, or null when the queue is gone.
+ * @returns The group's id, null when the queue is gone; and whether {@link groupFill} has to go on before any pop.
  */
 export async function groupRegister(
   sql: Sql,
   group: { queueId: number; name: string; subscription: Subscription; partitionId: number | null },
-): Promise<number | null> {
+): Promise<{ id: number | null; filling: boolean | null }> {
   const { queueId, name, subscription, partitionId } = group;
-  const [row] = await sql<{ id: number | null }[]>`
-    select queen.consumer_group_register(
+  const [row] = await sql<{ id: number | null; filling: boolean | null }[]>`
+    select * from queen.consumer_group_register(
       ${queueId}, ${name}, ${subscription.mode}, ${subscription.from}::timestamptz, ${partitionId}
-    ) as id`;
-  return row!.id;
+    )`;
+  return row!;
+}
+
+/**
+ * Makes cursors of a group for some more of the partitions that had something when it came.
+ *
+ * @remarks Holds the queue's advisory lock exclusively. Anybody may go on with it.
+ * @returns Whether there are more.
+ */
+export async function groupFill(sql: Sql, queueId: number, groupId: number): Promise<boolean> {
+  const [row] = await sql<{ more: boolean }[]>`select queen.consumer_group_fill(${queueId}, ${groupId}) as more`;
+  return row!.more;
 }

@@ -91,6 +91,8 @@ export async function completedQueues(sql: Sql): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     select q.id from queen.queues q
     where q.retention_enabled and q.completed_retention_s > 0
+      -- A group without its cursors yet consumed nothing.
+      and not exists (select from queen.consumer_groups g where g.queue_id = q.id and g.filled_to is not null)
       and exists (
         select from queen.segments s
         where s.queue_id = q.id and s.created_at < now() - make_interval(secs => q.completed_retention_s)
@@ -124,6 +126,7 @@ export async function completedExpire(
         order by s.created_at, s.partition_id, s.first_offset limit ${segmentsMax}
       ) s
       where q.id = ${queueId}
+        and not exists (select from queen.consumer_groups g where g.queue_id = q.id and g.filled_to is not null)
     ), ends as (
       select p.partition_id, max(p.end_offset) filter (where p.end_offset <= c.consumed) as end_offset
       from page p

@@ -8,6 +8,7 @@ CREATE TABLE "queen"."consumer_groups" (
 	"subscription_mode" text,
 	"subscribed_from" timestamp (6) with time zone,
 	"active" boolean DEFAULT true NOT NULL,
+	"filled_to" bigint,
 	"created_at" timestamp (6) with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "consumer_groups_pkey" PRIMARY KEY("queue_id","id")
 );

@@ -270,6 +270,17 @@ begin
 end
 $$;
 --> statement-breakpoint
+-- Where in a partition a subscription from a time on begins; at its oldest message without a time. Visits the segments
+-- after that time, and one more.
+create function queen.subscription_start(p_queue integer, p_partition bigint, p_tail bigint, p_from timestamptz) returns bigint
+language sql stable as $$
+  select coalesce((
+    select s.first_offset + s.message_count from queen.segments s
+    where s.queue_id = p_queue and s.partition_id = p_partition and s.created_at < p_from
+    order by s.first_offset desc limit 1
+  ), p_tail)
+$$;
+--> statement-breakpoint
 -- Makes known to every group that something was appended to these partitions: drained cursors become ready when the
 -- queue's delay or window lets them, missing cursors are made, starting at the head before the append. The caller holds
 -- the partition rows, which is what makes draining and waking follow one another.
@@ -322,7 +333,12 @@ begin
 
   if v_missing then
     insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
-    select u.queue_id, u.partition_id, g.id, u.head, p_now + make_interval(secs => greatest(q.delayed_processing_s, q.window_buffer_s))
+    select u.queue_id, u.partition_id, g.id,
+           -- A group that is still being given cursors for what was there before it starts with that.
+           case when u.partition_id > g.filled_to then queen.subscription_start(u.queue_id, u.partition_id, (
+               select p.tail from queen.partitions p where p.queue_id = u.queue_id and p.id = u.partition_id order by p.generation desc limit 1
+             ), g.subscribed_from) else u.head end,
+           p_now + make_interval(secs => greatest(q.delayed_processing_s, q.window_buffer_s))
     from unnest(p_queue, p_partition, p_head, p_outcome) u(queue_id, partition_id, head, outcome)
     join queen.queues q on q.id = u.queue_id
     join queen.consumer_groups g on g.queue_id = u.queue_id and g.active

@@ -264,7 +264,7 @@ begin
     delete from queen.dead_letters d where d.queue_id = p_queue and d.group_id = v_group;
     delete from queen.consumer_groups g where g.queue_id = p_queue and g.id = v_group;
   else
-    update queen.consumer_groups g set active = false where g.queue_id = p_queue and g.id = v_group;
+    update queen.consumer_groups g set active = false, filled_to = null where g.queue_id = p_queue and g.id = v_group;
   end if;
   return v_count;
 end
@@ -279,7 +279,7 @@ declare
   v_now timestamptz;
 begin
   perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
-  update queen.consumer_groups g set subscription_mode = 'timestamp', subscribed_from = p_from
+  update queen.consumer_groups g set subscription_mode = 'timestamp', subscribed_from = p_from, filled_to = null
   where g.queue_id = p_queue and g.name = p_name and g.subscription_mode in ('new', 'timestamp')
   returning * into v_group;
   if not found then return false; end if;
@@ -310,58 +310,64 @@ begin
 end
 $$;
 --> statement-breakpoint
--- Moves the cursors of a group on a queue, or on one partition of it. Without `p_after`: to the end, where there are
--- messages. With it: to the first message created after it, also where the group had no cursor; to the end where there is
--- none. Leases are void afterwards, counts of failures stay. Answers how many partitions were moved.
-create function queen.consumer_group_seek(p_queue integer, p_name text, p_partition bigint, p_after timestamptz) returns integer
-language plpgsql as $$
+-- Moves the cursors of a group on some partitions of a queue: up to `p_count` of those with ids from `p_first` to `p_last`.
+-- Without `p_after`: to the end, where there are messages. With it: to the first message created after it, also where the
+-- group had no cursor; to the end where there is none. Leases are void afterwards, counts of failures stay.
+--
+-- Answers how many cursors were moved or made, and the last partition looked at; null when there are no more. Holds the
+-- queue's lock exclusively.
+create function queen.consumer_group_seek(
+  p_queue integer, p_name text, p_first bigint, p_last bigint, p_after timestamptz, p_count integer, out moved integer, out last bigint
+) language plpgsql as $$
+#variable_conflict use_column
 declare
   v_group integer;
   v_now timestamptz;
-  v_moved integer;
-  v_made integer := 0;
+  v_id bigint[];
+  v_made integer;
 begin
   perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
-  select g.id into v_group from queen.consumer_groups g where g.queue_id = p_queue and g.name = p_name and g.active;
-  if not found then return 0; end if;
+  moved := 0;
+  -- A group that is still being given cursors for what was there before it: now the place is said anew.
+  update queen.consumer_groups g set filled_to = case when p_last = p_first then g.filled_to end
+  where g.queue_id = p_queue and g.name = p_name and g.active
+  returning g.id into v_group;
+  if v_group is null then return; end if;
   v_now := clock_timestamp();
+  v_id := array(
+    select p.id from queen.partitions p where p.queue_id = p_queue and p.id >= p_first and p.id <= p_last order by p.id limit p_count
+  );
+  if cardinality(v_id) = p_count then last := v_id[p_count]; end if;
   perform from queen.cursors c
-  where c.queue_id = p_queue and c.group_id = v_group and (p_partition is null or c.partition_id = p_partition)
+  where c.queue_id = p_queue and c.partition_id = any (v_id) and c.group_id = v_group
   order by c.partition_id for update;
   -- `consumed_at` marks a start as decided: a subscription that is decided later leaves it alone.
-  if p_after is null then
-    update queen.cursors c
-    set next_offset = p.head, resolved = null, ready_at = 'infinity', consumed_at = coalesce(c.consumed_at, v_now),
-        lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null
+  with target as materialized (
+    select p.id, p.head,
+           case when p_after is null then p.head
+                else least(p.head, queen.subscription_start(p_queue, p.id, p.tail, p_after + interval '1 microsecond')) end as start
     from queen.partitions p
-    where c.queue_id = p_queue and c.group_id = v_group and (p_partition is null or c.partition_id = p_partition)
-      and p.queue_id = p_queue and p.id = c.partition_id and p.head > p.tail;
-    get diagnostics v_moved = row_count;
-    return v_moved;
-  end if;
+    where p.queue_id = p_queue and p.id = any (v_id) and (p_after is not null or p.head > p.tail)
+  )
   update queen.cursors c
-  set next_offset = coalesce(s.first_offset, p.head), resolved = null,
-      ready_at = case when s.first_offset is null then 'infinity' else v_now end, consumed_at = coalesce(c.consumed_at, v_now),
+  set next_offset = t.start, resolved = null, ready_at = case when t.start < t.head then v_now else 'infinity' end,
+      consumed_at = coalesce(c.consumed_at, v_now),
       lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null
-  from queen.partitions p
-  left join (
-    select s.partition_id, min(s.first_offset) as first_offset
-    from queen.segments s where s.queue_id = p_queue and s.created_at > p_after
-    group by s.partition_id
-  ) s on s.partition_id = p.id
-  where c.queue_id = p_queue and c.group_id = v_group and (p_partition is null or c.partition_id = p_partition)
-    and p.queue_id = p_queue and p.id = c.partition_id;
-  get diagnostics v_moved = row_count;
+  from target t
+  where c.queue_id = p_queue and c.partition_id = t.id and c.group_id = v_group;
+  get diagnostics moved = row_count;
+  if p_after is null then return; end if;
   insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
-  select p_queue, s.partition_id, v_group, min(s.first_offset), v_now, v_now
-  from queen.segments s
-  where s.queue_id = p_queue and s.created_at > p_after and (p_partition is null or s.partition_id = p_partition)
-    and not exists (
-      select from queen.cursors c where c.queue_id = p_queue and c.partition_id = s.partition_id and c.group_id = v_group
-    )
-  group by s.partition_id;
+  select p_queue, p.id, v_group, p.start, v_now, v_now
+  from (
+    select p.id, p.head, queen.subscription_start(p_queue, p.id, p.tail, p_after + interval '1 microsecond') as start
+    from queen.partitions p where p.queue_id = p_queue and p.id = any (v_id) and p.head > p.tail
+  ) p
+  where p.start < p.head and not exists (
+    select from queen.cursors c where c.queue_id = p_queue and c.partition_id = p.id and c.group_id = v_group
+  );
   get diagnostics v_made = row_count;
-  return v_moved + v_made;
+  moved := moved + v_made;
 end
 $$;
 --> statement-breakpoint
