@@ -25,7 +25,7 @@ async function brokenState(sql: postgres.Sql): Promise<unknown[]> {
     where c.ready_at = 'infinity' and c.next_offset < p.head
     union all
     select 'sleeping lease', c.* from queen.cursors c
-    where c.lease_id is not null and (c.ready_at = 'infinity' or c.ready_at > c.lease_expires_at)
+    where c.lease_id is not null and c.ready_at > greatest(c.lease_expires_at, clock_timestamp())
     union all
     select 'lease behind the cursor', c.* from queen.cursors c where c.lease_end <= c.next_offset
     union all
