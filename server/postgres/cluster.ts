@@ -36,7 +36,7 @@ export interface ClusterOptions {
  *   another user), `START_FAILED` (initdb failed; its reason is in the message).
  */
 export async function ensureCluster(options: ClusterOptions): Promise<boolean> {
-  await removeDrafts(options.dataDir);
+  const interrupted = await removeDrafts(options.dataDir);
   if (await statOrNull(options.cluster)) {
     // Owner first: the version in another user's folder cannot be read.
     await checkOwner(options);
@@ -51,6 +51,8 @@ export async function ensureCluster(options: ClusterOptions): Promise<boolean> {
     await createDatabase(draft, options);
     await rename(draft, options.cluster);
     await syncFolder(options.dataDir);
+    // By now an initdb that outlived its server has failed, and may have made its folder once more before it did.
+    if (interrupted) await removeDrafts(options.dataDir);
   } catch (error) {
     await rm(draft, { recursive: true, force: true }).catch(() => {});
     throw error;
@@ -106,10 +108,16 @@ async function checkOwner({ cluster, account }: ClusterOptions): Promise<void> {
   );
 }
 
-/** An initdb that outlived its server may still write there for a moment: it fails once its files are gone. */
-async function removeDrafts(dataDir: string): Promise<void> {
+/**
+ * An initdb that outlived its server may still write there for a moment: it fails once its files are gone.
+ *
+ * @returns Whether there were any.
+ */
+async function removeDrafts(dataDir: string): Promise<boolean> {
+  let found = false;
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(DRAFT_PREFIX)) continue;
+    found = true;
     for (let attempt = 0; attempt < DRAFT_REMOVALS_MAX; attempt++) {
       const removed = await rm(join(dataDir, name), { recursive: true, force: true }).then(
         () => true,
@@ -119,6 +127,7 @@ async function removeDrafts(dataDir: string): Promise<void> {
       await sleep(DRAFT_REMOVAL_PAUSE_MS);
     }
   }
+  return found;
 }
 
 async function initialise(draft: string, { binaries, account, log }: ClusterOptions): Promise<void> {
