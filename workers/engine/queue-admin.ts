@@ -8,9 +8,11 @@ import type { OperationParams } from "../protocol.ts";
 import type { Sql } from "../storage/database.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import {
+  type CursorPlace,
   databaseNow,
   PURGE_TABLES,
   partitionClearStep,
+  queueClearCursors,
   queueClear as queueClearStatement,
   queueClearStep,
   queueDelete as queueDeleteStatement,
@@ -66,6 +68,8 @@ export async function queueDelete(context: EngineContext, { queue }: OperationPa
 /** Segments that a step of clearing takes; more than this are not deleted under the queue's lock. */
 const CLEAR_SEGMENTS_MAX = 2_000;
 
+const CLEAR_CURSORS_MAX = 10_000;
+
 /** Takes most of a large queue away in steps, so that the lock that ends the clearing is not held for long. */
 async function clearSteps(sql: Sql, at: { queueId: number; partitionId: number | null }): Promise<number> {
   const { queueId, partitionId } = at;
@@ -77,8 +81,18 @@ async function clearSteps(sql: Sql, at: { queueId: number; partitionId: number |
       partitionId === null ? queueClearStep(sql, bound) : partitionClearStep(sql, { ...bound, partitionId }),
     );
     count += step.messages;
-    if (step.segments < CLEAR_SEGMENTS_MAX || step.messages === 0) return count;
+    if (step.segments < CLEAR_SEGMENTS_MAX || step.messages === 0) break;
   }
+  let from: CursorPlace | null = partitionId === null ? { groupId: 0, readyAt: "-infinity" } : null;
+  while (from !== null) {
+    const place: CursorPlace = from;
+    const step = await withConflictRetry(() =>
+      queueClearCursors(sql, { queueId, from: place, cursorsMax: CLEAR_CURSORS_MAX }),
+    );
+    // Cursors of partitions that were pushed to meanwhile are left to the end.
+    from = step.settled > 0 ? step.last : null;
+  }
+  return count;
 }
 
 /** Takes all messages out of a queue, or out of one of its partitions. Unknown ones count 0. */

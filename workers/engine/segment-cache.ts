@@ -11,7 +11,7 @@
 import type { Segment, SegmentKeeper } from "./segment.ts";
 
 /** Bytes a cached segment takes besides its body and keys, roughly. */
-const OVERHEAD_BYTES = 300;
+const OVERHEAD_BYTES = 1_400;
 
 /** See the module comment. */
 export class SegmentCache implements SegmentKeeper {

@@ -74,6 +74,32 @@ export async function partitionClearStep(
   return row!;
 }
 
+/** Place of a cursor in the order of cursors_ready. */
+export interface CursorPlace {
+  groupId: number;
+  /** ISO 8601, or `-infinity`. */
+  readyAt: string;
+}
+
+/**
+ * Puts undrained cursors to the head of partitions that are empty.
+ *
+ * @remarks Holds the queue's advisory lock exclusively. Rides on cursors_ready.
+ * @param from - Where to begin.
+ * @returns How many were put there, and the last one looked at, null when there are no more.
+ */
+export async function queueClearCursors(
+  sql: Sql,
+  at: { queueId: number; from: CursorPlace; cursorsMax: number },
+): Promise<{ settled: number; last: CursorPlace | null }> {
+  const [row] = await sql<{ settled: number; last_group: number | null; last_ready: string | null }[]>`
+    select * from queen.queue_clear_cursors(
+      ${at.queueId}, ${at.from.groupId}, ${at.from.readyAt}::timestamptz, ${at.cursorsMax}
+    )`;
+  const { settled, last_group, last_ready } = row!;
+  return { settled, last: last_group === null ? null : { groupId: last_group, readyAt: last_ready! } };
+}
+
 /** The database's clock, as ISO 8601 with microseconds. */
 export async function databaseNow(sql: Sql): Promise<string> {
   const [row] = await sql<{ now: string }[]>`select clock_timestamp() as now`;

@@ -17,10 +17,14 @@ begin
   insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
   select p_queue, p.id, p_group, p.start, v_now
   from (
-    select p.id, p.head,
-           case when v_group.subscribed_from is null then p.tail
-                else queen.subscription_start(p_queue, p.id, p.tail, v_group.subscribed_from) end as start
+    -- As subscription_start, which would be called for each.
+    select p.id, p.head, coalesce(s.start, p.tail) as start
     from queen.partitions p
+    left join lateral (
+      select s.first_offset + s.message_count as start from queen.segments s
+      where s.queue_id = p_queue and s.partition_id = p.id and s.created_at < v_group.subscribed_from
+      order by s.first_offset desc limit 1
+    ) s on true
     where p.queue_id = p_queue and p.id = any (v_id) and p.head > p.tail
   ) p
   where p.start < p.head and not exists (

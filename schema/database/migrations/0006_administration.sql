@@ -65,6 +65,38 @@ begin
 end
 $$;
 --> statement-breakpoint
+-- Puts up to `p_count` cursors to the head of their partitions where those are empty: the part of clearing a queue that can be
+-- done in steps. Looks at undrained cursors alone, along cursors_ready from (`p_group`, `p_ready`) on. Answers how many were put
+-- there and the last one looked at; null when there are no more. Holds the queue's lock exclusively.
+create function queen.queue_clear_cursors(
+  p_queue integer, p_group integer, p_ready timestamptz, p_count integer, out settled integer, out last_group integer, out last_ready timestamptz
+) language plpgsql as $$
+declare
+  v_at tid[];
+  v_group integer[];
+  v_ready timestamptz[];
+begin
+  perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
+  select array_agg(l.at), array_agg(l.group_id), array_agg(l.ready_at) into v_at, v_group, v_ready
+  from (
+    select c.ctid as at, c.group_id, c.ready_at from queen.cursors c
+    where c.queue_id = p_queue and (c.group_id, c.ready_at) >= (p_group, p_ready) and c.ready_at < 'infinity'
+    order by c.group_id, c.ready_at limit p_count
+    for update
+  ) l;
+  update queen.cursors c
+  set next_offset = p.head, ready_at = 'infinity', lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null,
+      resolved = null, has_retries = false
+  from unnest(v_at) u(at), queen.partitions p
+  where c.ctid = u.at and p.queue_id = p_queue and p.id = c.partition_id and p.head = p.tail;
+  get diagnostics settled = row_count;
+  if cardinality(v_at) = p_count then
+    last_group := v_group[p_count];
+    last_ready := v_ready[p_count];
+  end if;
+end
+$$;
+--> statement-breakpoint
 -- Takes all messages out of a queue, or out of one partition of it. Groups stay, their cursors stand at the head and hold
 -- no lease. Answers how many messages went.
 create function queen.queue_clear(p_queue integer, p_partition bigint) returns bigint
@@ -324,7 +356,6 @@ declare
   v_group integer;
   v_now timestamptz;
   v_id bigint[];
-  v_made integer;
 begin
   perform pg_advisory_xact_lock(queen.queue_lock_class(), p_queue);
   moved := 0;
@@ -343,31 +374,33 @@ begin
   order by c.partition_id for update;
   -- `consumed_at` marks a start as decided: a subscription that is decided later leaves it alone.
   with target as materialized (
-    select p.id, p.head,
-           case when p_after is null then p.head
-                else least(p.head, queen.subscription_start(p_queue, p.id, p.tail, p_after + interval '1 microsecond')) end as start
+    -- As subscription_start, which would be called for each.
+    select p.id, p.head, case when p_after is null then p.head else coalesce(s.start, p.tail) end as start
     from queen.partitions p
+    left join lateral (
+      select s.first_offset + s.message_count as start from queen.segments s
+      where s.queue_id = p_queue and s.partition_id = p.id and s.created_at <= p_after
+      order by s.first_offset desc limit 1
+    ) s on true
     where p.queue_id = p_queue and p.id = any (v_id) and (p_after is not null or p.head > p.tail)
+  ), moved as (
+    update queen.cursors c
+    set next_offset = t.start, resolved = null, ready_at = case when t.start < t.head then v_now else 'infinity' end,
+        consumed_at = coalesce(c.consumed_at, v_now),
+        lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null
+    from target t
+    where c.queue_id = p_queue and c.partition_id = t.id and c.group_id = v_group
+    returning c.partition_id
+  ), made as (
+    insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
+    select p_queue, t.id, v_group, t.start, v_now, v_now
+    from target t
+    where t.start < t.head and not exists (
+      select from queen.cursors c where c.queue_id = p_queue and c.partition_id = t.id and c.group_id = v_group
+    )
+    returning 1
   )
-  update queen.cursors c
-  set next_offset = t.start, resolved = null, ready_at = case when t.start < t.head then v_now else 'infinity' end,
-      consumed_at = coalesce(c.consumed_at, v_now),
-      lease_id = null, lease_expires_at = null, lease_first = null, lease_end = null
-  from target t
-  where c.queue_id = p_queue and c.partition_id = t.id and c.group_id = v_group;
-  get diagnostics moved = row_count;
-  if p_after is null then return; end if;
-  insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at, consumed_at)
-  select p_queue, p.id, v_group, p.start, v_now, v_now
-  from (
-    select p.id, p.head, queen.subscription_start(p_queue, p.id, p.tail, p_after + interval '1 microsecond') as start
-    from queen.partitions p where p.queue_id = p_queue and p.id = any (v_id) and p.head > p.tail
-  ) p
-  where p.start < p.head and not exists (
-    select from queen.cursors c where c.queue_id = p_queue and c.partition_id = p.id and c.group_id = v_group
-  );
-  get diagnostics v_made = row_count;
-  moved := moved + v_made;
+  select (select count(*) from moved) + (select count(*) from made) into moved;
 end
 $$;
 --> statement-breakpoint
