@@ -268,7 +268,8 @@ export const VARIABLES = {
   },
   SEGMENT_CACHE_BYTES: {
     type: "integer",
-    default: 67_108_864,
+    default: null,
+    defaultText: "a sixteenth of the memory for all workers together, 32 to 256 MiB for each",
     min: 0,
     max: 17_179_869_184,
     unit: "bytes",

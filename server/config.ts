@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { availableParallelism, homedir, hostname } from "node:os";
+import { availableParallelism, homedir, hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import {
   CONNECTIONS_PER_WORKER_DEFAULT,
@@ -98,6 +98,8 @@ export interface Machine {
   home: string;
   platform: string;
   isRoot: boolean;
+  /** What this process may use. */
+  memoryBytes: number;
 }
 
 /** The configuration cannot be used. `problems` lists everything that is wrong, one sentence each. */
@@ -192,7 +194,7 @@ function toConfig(values: Values, machine: Machine, workerCount: number, total: 
       pollsMax: values.BACKLOG_POLLS_MAX,
       bytesMax: values.BACKLOG_BYTES_MAX,
     },
-    segmentCacheBytesMax: values.SEGMENT_CACHE_BYTES,
+    segmentCacheBytesMax: values.SEGMENT_CACHE_BYTES ?? segmentCacheBytes(machine.memoryBytes, workerCount),
     // One of its choices: parse() saw to that.
     compression: values.COMPRESSION as Config["compression"],
   };
@@ -220,6 +222,11 @@ function machineDataDir(xdgDataHome: string | null, machine: Machine): string {
   return join(xdgDataHome ?? join(machine.home, ".local", "share"), "queen");
 }
 
+/** Unpacked, the segments that a hundred busy partitions are read from take 40 MB; a small machine has better uses for it. */
+function segmentCacheBytes(memoryBytes: number, workerCount: number): number {
+  return Math.min(256, Math.max(32, Math.floor(memoryBytes / 16 / workerCount / 2 ** 20))) * 2 ** 20;
+}
+
 /** @returns The facts of the machine this process runs on. */
 function thisMachine(): Machine {
   return {
@@ -228,6 +235,7 @@ function thisMachine(): Machine {
     home: homedir(),
     platform: process.platform,
     isRoot: process.getuid?.() === 0,
+    memoryBytes: Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY),
   };
 }
 

@@ -2,7 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { ConfigError, type Flags, loadConfig, type Machine } from "../../server/config.ts";
 import { VARIABLES, type Variable } from "../../server/config-variables.ts";
 
-const machine: Machine = { cores: 4, hostname: "box", home: "/home/u", platform: "linux", isRoot: false };
+const machine: Machine = {
+  cores: 4,
+  hostname: "box",
+  home: "/home/u",
+  platform: "linux",
+  isRoot: false,
+  memoryBytes: 8 * 2 ** 30,
+};
 
 function load(env: Record<string, string | undefined> = {}, flags: Flags = {}, facts: Partial<Machine> = {}) {
   return loadConfig(env, flags, { ...machine, ...facts });
@@ -147,5 +154,21 @@ describe("the table of variables", () => {
       expect(variable.default).toBeGreaterThanOrEqual(variable.min!);
       expect(variable.default).toBeLessThanOrEqual(variable.max!);
     }
+  });
+});
+
+describe("SEGMENT_CACHE_BYTES", () => {
+  const MiB = 2 ** 20;
+
+  test.each([
+    ["a small machine keeps the least", 512 * MiB, 32 * MiB],
+    ["a machine of 4 GiB and 4 workers gives each a sixty-fourth", 4096 * MiB, 64 * MiB],
+    ["a large machine stops at the most", 256 * 1024 * MiB, 256 * MiB],
+  ])("%s", (_, memoryBytes, expected) => {
+    expect(loadConfig({}, {}, { ...machine, memoryBytes }).segmentCacheBytesMax).toBe(expected);
+  });
+
+  test("is what it is set to", () => {
+    expect(loadConfig({ SEGMENT_CACHE_BYTES: "0" }, {}, machine).segmentCacheBytesMax).toBe(0);
   });
 });
