@@ -125,6 +125,7 @@ export class Catalog {
   readonly #partitions = new PartitionMemory();
   readonly #groups = new Map<number, Map<string, KnownGroup>>();
   #groupCount = 0;
+  #asked: { names: Set<string>; rows: Promise<Map<string, QueueRow>> } | null = null;
 
   constructor(database: Database) {
     this.#database = database;
@@ -173,11 +174,26 @@ export class Catalog {
     const known = this.knownQueue(name);
     if (known) return known;
     if ((this.#absent.get(name) ?? 0) > Date.now()) return null;
-    const [row] = await queueFind(this.#database.look, [name]);
+    const row = await this.#find(name);
     if (row) return this.#remember(row);
     if (this.#absent.size >= QUEUES_MAX) this.#absent.clear();
     this.#absent.set(name, Date.now() + ABSENT_MS);
     return null;
+  }
+
+  /** Reads the queue of a name, together with what else is asked for in the same turn of the event loop. */
+  async #find(name: string): Promise<QueueRow | undefined> {
+    this.#asked ??= {
+      names: new Set(),
+      rows: new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
+        const { names } = this.#asked!;
+        this.#asked = null;
+        const rows = await queueFind(this.#database.look, [...names]);
+        return new Map(rows.map((row) => [row.name, row]));
+      }),
+    };
+    this.#asked.names.add(name);
+    return (await this.#asked.rows).get(name);
   }
 
   /** The queue of an id, or null when there is none. */

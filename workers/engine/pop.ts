@@ -24,8 +24,11 @@ import { ReadyFloors } from "./ready-floors.ts";
 import { PARTITION_UNKNOWN, Waiters } from "./waiters.ts";
 
 const AWAY_PAUSE_MS = 300;
-/** How often a pop whose queue does not exist yet looks for it, unless told that it was made. */
-const UNKNOWN_PAUSE_MS = 1_000;
+/**
+ * How often pops look for queues that do not exist yet, or for queues of a namespace or task, unless told that something
+ * was made. All of them look at the same moments, so that one statement serves many.
+ */
+const LOOK_MS = 1_000;
 
 /** A pop under way. */
 export interface PopCall {
@@ -43,6 +46,11 @@ interface Source {
   partitionId: number | null;
   /** False when the store just said that the group has nothing there. */
   promising: boolean;
+}
+
+/** Milliseconds until the next moment at which pops look again, 1 or more. */
+function untilNextLook(): number {
+  return LOOK_MS - (Date.now() % LOOK_MS);
 }
 
 /** Where the subscription parameters say that a group's consumption starts. */
@@ -66,6 +74,7 @@ export class Popper {
   #stopping = false;
   /** Pops asleep until a queue of this name is made. */
   readonly #unknown = new Map<string, Set<() => void>>();
+  readonly #asked = new Map<string, ReturnType<typeof queueCandidates>>();
 
   constructor(context: EngineContext, leases: LeaseBook, parked: SharedArrayBuffer) {
     this.#context = context;
@@ -105,7 +114,7 @@ export class Popper {
         if (final) return null;
         if (over()) continue;
         if (pause > 0 || sources.length === 0) {
-          await this.#sleep(Math.min(pause || UNKNOWN_PAUSE_MS, deadline - Date.now()), call, params.queue ?? "");
+          await this.#sleep(Math.min(pause || untilNextLook(), deadline - Date.now()), call, params.queue ?? "");
           continue;
         }
         const queueIds = sources.map((source) => source.queueId);
@@ -122,7 +131,7 @@ export class Popper {
             partitionId: sources[0]!.partitionId,
           },
           // Queues that match a namespace or task may come and go.
-          params.queue === undefined ? Math.min(deadline, Date.now() + 1_000) : deadline,
+          params.queue === undefined ? Math.min(deadline, Date.now() + untilNextLook()) : deadline,
           since,
         );
         call.stop = stop;
@@ -208,17 +217,28 @@ export class Popper {
       const source = await this.#source(params.queue, params, true);
       return source ? [source] : [];
     }
-    const candidates = await queueCandidates(this.#context.database.look, {
-      namespace: params.namespace ?? null,
-      task: params.task ?? null,
-      group: params.group,
-    });
+    const candidates = await this.#candidates(params);
     const sources: Source[] = [];
     for (const { name, registered, ready_ms } of candidates) {
       const source = await this.#source(name, params, !registered || (ready_ms !== null && ready_ms >= 0));
       if (source) sources.push(source);
     }
     return sources;
+  }
+
+  /** As {@link queueCandidates}, once for all pops that ask for the same in the same turn of the event loop. */
+  #candidates(params: PopParams): ReturnType<typeof queueCandidates> {
+    const filter = { namespace: params.namespace ?? null, task: params.task ?? null, group: params.group };
+    const key = JSON.stringify(filter);
+    let asked = this.#asked.get(key);
+    if (!asked) {
+      asked = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        this.#asked.delete(key);
+        return queueCandidates(this.#context.database.look, filter);
+      });
+      this.#asked.set(key, asked);
+    }
+    return asked;
   }
 
   async #source(name: string, params: PopParams, promising: boolean): Promise<Source | null> {
