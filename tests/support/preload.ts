@@ -6,6 +6,12 @@
 import { afterAll } from "bun:test";
 import { stopServers } from "./server.ts";
 
-afterAll(async () => {
-  await stopServers();
-});
+/** Stopping takes as long as what is in flight, and on a busy machine longer than the five seconds that hooks get. */
+const STOP_MS_MAX = 120_000;
+
+afterAll(
+  async () => {
+    await stopServers();
+  },
+  { timeout: STOP_MS_MAX },
+);
