@@ -7,6 +7,7 @@
 import type { AckResult } from "../../schema/wire/ack-answer.ts";
 import type { AckItem } from "../../schema/wire/ack-request.ts";
 import { QueenError } from "../../schema/wire/errors.ts";
+import { isUuid } from "../../schema/wire/fields.ts";
 import { parsePartitionUuid } from "../../schema/wire/ids.ts";
 import { type Acknowledge, type AcknowledgeRow, cursorAcknowledge } from "../storage/cursors.ts";
 import { isAway, withConflictRetry } from "../storage/failures.ts";
@@ -47,7 +48,6 @@ interface Waiting {
 
 const FLIGHTS_MAX = 2;
 const FLIGHT_WEIGHT_MAX = 2_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Acknowledges for one worker. */
 export class Acker {
@@ -155,7 +155,7 @@ export class Acker {
       const result = results[indexes[at]!]!;
       const offset = offsets[at] ?? null;
       if (offset === null) result.error = "Message not found";
-      else if (first.leaseId !== null && !UUID.test(first.leaseId)) result.error = "Invalid or expired lease";
+      else if (first.leaseId !== null && !isUuid(first.leaseId)) result.error = "Invalid or expired lease";
       else if (KNOWN.has(items[indexes[at]!]!.status)) {
         result.success = true;
         bundle.indexes.push(indexes[at]!);
