@@ -11,9 +11,11 @@ const ROOT = join(import.meta.dirname, "..");
 const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])[] = [
   ["schema/wire/", ["schema/wire/"]],
   ["schema/database/", ["schema/database/"]],
-  ["workers/protocol.ts", ["schema/wire/"]],
+  ["workers/protocol.ts", ["schema/wire/", "workers/protocol/"]],
+  ["workers/protocol/", ["schema/wire/", "workers/protocol/"]],
   ["workers/storage/", ["schema/", "workers/storage/", "workers/protocol.ts"]],
   ["workers/engine/", ["schema/", "workers/storage/", "workers/engine/", "workers/protocol.ts"]],
+  ["workers/verbs/", ["schema/wire/", "workers/engine/", "workers/verbs/", "workers/protocol"]],
   ["workers/worker.ts", ["schema/wire/", "workers/"]],
   ["server/pool/", ["server/pool/", "workers/protocol.ts"]],
   ["server/http/", ["server/http/", "server/pool/", "schema/wire/", "server/config.ts"]],

@@ -12,82 +12,24 @@
  */
 
 import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/format.ts";
+import type { GroupOperations } from "./protocol/groups.ts";
+import type { HotOperations, PopParams } from "./protocol/hot.ts";
+import type { MessageOperations, MessageParams } from "./protocol/messages.ts";
+import type { PageParams } from "./protocol/page.ts";
+import type { QueueOperations } from "./protocol/queues.ts";
+import type { SystemOperations } from "./protocol/system.ts";
 
-export type { AnswerFormat, BodyFormat, ContentCoding };
+export type { AnswerFormat, BodyFormat, ContentCoding, MessageParams, PageParams, PopParams };
 
-/** Parameters of a pop, as the route decoded them from path and query; ranges are already clamped. */
-export interface PopParams {
-  /** Absent for a pop by namespace and/or task. */
-  queue?: string;
-  /** Present for a pop of one partition. */
-  partition?: string;
-  namespace?: string;
-  task?: string;
-  /** Consumer group name; `__QUEUE_MODE__` when the client named none. */
-  group: string;
-  /** Most messages in the answer, over all partitions; 1 or more. */
-  batch: number;
-  /** Most partitions claimed for the answer; 1 or more. */
-  partitions: number;
-  wait: boolean;
-  /** Long-poll limit in milliseconds, 0 or more. Only looked at with `wait`. */
-  timeoutMs: number;
-  autoAck: boolean;
-  /** Raw query values; empty when absent. */
-  subscriptionMode: string;
-  subscriptionFrom: string;
-  /** Messages are wanted as the segments they are stored in. */
-  segments?: boolean;
-}
-
-/** A page of a listing. */
-export interface PageParams {
-  limit: number;
-  offset: number;
-}
-
-/** A message as clients address it. `partitionId` is the text of the path, not yet checked. */
-export interface MessageParams {
-  partitionId: string;
-  transactionId: string;
-}
-
-/** Parameters of every operation, by its name. An operation that reads a body gets it in {@link WorkerRequest.body}. */
-export interface OperationParams {
-  configure: Record<string, never>;
-  push: { producerSub: string | null };
-  pop: PopParams;
-  ack: Record<string, never>;
-  ackBatch: Record<string, never>;
-  transaction: Record<string, never>;
-  leaseExtend: { leaseId: string };
-  leaseAcknowledge: { leaseId: string };
-  queueDelete: { queue: string };
-  queueClear: { queue: string; partition: string | null };
-  deadLetterList: PageParams & {
-    queue: string | null;
-    partition: string | null;
-    group: string | null;
-    /** ISO timestamps or null. */
-    from: string | null;
-    to: string | null;
-  };
-  messageGet: MessageParams;
-  messageDelete: MessageParams;
-  messageRetry: MessageParams;
-  messageMoveToDeadLetter: MessageParams;
-  groupDelete: { group: string; deleteMetadata: boolean };
-  groupQueueDelete: { group: string; queue: string; deleteMetadata: boolean };
-  groupSubscriptionUpdate: { group: string };
-  groupSeek: { group: string; queue: string };
-  partitionSeek: { group: string; queue: string; partition: string };
-  traceCreate: Record<string, never>;
-  traceList: MessageParams;
-  traceListByName: PageParams & { name: string };
-  traceNameList: PageParams;
-  /** Answers 200 when the database answers a trivial query, 503 otherwise; body `{"database":"connected"|"disconnected", ...}`. */
-  health: Record<string, never>;
-}
+/**
+ * Parameters of every operation, by its name. An operation that reads a body gets it in {@link WorkerRequest.body}.
+ */
+export interface OperationParams
+  extends HotOperations,
+    QueueOperations,
+    MessageOperations,
+    GroupOperations,
+    SystemOperations {}
 
 /** Name of an operation: the verb a route calls and the engine carries out. */
 export type OperationName = keyof OperationParams;

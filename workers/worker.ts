@@ -10,7 +10,6 @@
 import { Buffer } from "node:buffer";
 import { type AckResult, renderAckAnswer } from "../schema/wire/ack-answer.ts";
 import { readAckBatchRequest, readAckRequest } from "../schema/wire/ack-request.ts";
-import { type DecodedBody, decodeBody, NO_BODY } from "../schema/wire/body.ts";
 import { encodeCbor } from "../schema/wire/cbor.ts";
 import { codedBody } from "../schema/wire/content-coding.ts";
 import { QueenError } from "../schema/wire/errors.ts";
@@ -22,19 +21,14 @@ import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts
 import { readPushBody } from "../schema/wire/push-request.ts";
 import { encodeSegmentAnswer } from "../schema/wire/segment-answer.ts";
 import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
-import { configure } from "./engine/configure.ts";
 import type { Answer } from "./engine/context.ts";
-import { deadLetterList } from "./engine/dead-letters.ts";
 import { type Engine, openEngine } from "./engine/engine.ts";
 import { extend } from "./engine/extend.ts";
-import { groupDelete, groupQueueDelete, groupSeek, groupSubscriptionUpdate, partitionSeek } from "./engine/groups.ts";
-import { health } from "./engine/health.ts";
-import { messageDelete, messageGet, messageMoveToDeadLetter, messageRetry } from "./engine/messages.ts";
 import type { PopCall } from "./engine/pop.ts";
-import { queueClear, queueDelete } from "./engine/queue-admin.ts";
-import { traceCreate, traceList, traceListByName, traceNameList } from "./engine/traces.ts";
 import { transact } from "./engine/transact.ts";
+import type { HotOperations } from "./protocol/hot.ts";
 import {
+  type OperationName,
   type RouterMessage,
   TEXT_BODY_BYTES_MAX,
   type WorkerMessage,
@@ -42,6 +36,11 @@ import {
   type WorkerResponse,
 } from "./protocol.ts";
 import { isAway } from "./storage/failures.ts";
+import { groupVerbs } from "./verbs/groups.ts";
+import { messageVerbs } from "./verbs/messages.ts";
+import { queueVerbs } from "./verbs/queues.ts";
+import { systemVerbs } from "./verbs/system.ts";
+import { bodyOf, optionalBodyOf, type Verb, type Verbs } from "./verbs/verb.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<RouterMessage>) => void) | null;
@@ -127,15 +126,13 @@ async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }
   }
 }
 
-function bodyOf(request: WorkerRequest): DecodedBody {
-  return decodeBody(request.body, request.bodyFormat);
-}
-
-/** The body where every field of it is optional. */
-function optionalBodyOf(request: WorkerRequest): DecodedBody {
-  const empty = request.body === null || (typeof request.body === "string" && request.body === "");
-  return empty ? NO_BODY : bodyOf(request);
-}
+/** Every operation that is not hot has exactly one verb, or this does not compile. */
+const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
+  ...queueVerbs,
+  ...messageVerbs,
+  ...groupVerbs,
+  ...systemVerbs,
+};
 
 /** The one place where operations meet verbs. */
 async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded> {
@@ -163,45 +160,10 @@ async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded
       const said = readLeaseAckRequest(optionalBodyOf(request));
       return await encoded(engine.leaseAcker.acknowledge(request.params.leaseId, said));
     }
-    case "configure":
-      return await encoded(configure(context, request.params, bodyOf(request)));
-    case "queueDelete":
-      return await encoded(queueDelete(context, request.params));
-    case "queueClear":
-      return await encoded(queueClear(context, request.params));
-    case "deadLetterList":
-      return await encoded(deadLetterList(context, request.params));
-    case "messageGet":
-      return await encoded(messageGet(context, request.params));
-    case "messageDelete":
-      return await encoded(messageDelete(context, request.params));
-    case "messageRetry":
-      return await encoded(messageRetry(context, request.params));
-    case "messageMoveToDeadLetter":
-      return await encoded(messageMoveToDeadLetter(context, request.params));
-    case "groupDelete":
-      return await encoded(groupDelete(context, request.params));
-    case "groupQueueDelete":
-      return await encoded(groupQueueDelete(context, request.params));
-    case "groupSubscriptionUpdate":
-      return await encoded(groupSubscriptionUpdate(context, request.params, bodyOf(request)));
-    case "groupSeek":
-      return await encoded(groupSeek(context, request.params, bodyOf(request)));
-    case "partitionSeek":
-      return await encoded(partitionSeek(context, request.params));
-    case "traceCreate":
-      return await encoded(traceCreate(context, request.params, bodyOf(request)));
-    case "traceList":
-      return await encoded(traceList(context, request.params));
-    case "traceListByName":
-      return await encoded(traceListByName(context, request.params));
-    case "traceNameList":
-      return await encoded(traceNameList(context, request.params));
-    case "health":
-      return await encoded(health(context));
     default: {
-      const never: never = request;
-      throw new Error(`Unknown operation ${JSON.stringify(never)}`);
+      // The request's parameters belong to its operation; the union cannot express that for a looked-up verb.
+      const verb = verbs[request.operation] as Verb<OperationName>;
+      return await encoded(verb({ engine, context, params: request.params, request }));
     }
   }
 }
