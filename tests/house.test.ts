@@ -1,5 +1,5 @@
 /**
- * The rules of the house that no other tool holds: who may import whom, what stands only in one place, how large files
+ * The rules of the house that no other tool holds (who may import whom is in imports.test.ts): what stands only in one place, how large files
  * may grow, and that what is exported is explained.
  */
 import { describe, expect, test } from "bun:test";
@@ -30,28 +30,6 @@ function isWritten({ path }: SourceFile): boolean {
   return !path.endsWith(".generated.ts");
 }
 
-/** What a file may import, by where it stands; the first match counts. The table of design and architecture. */
-const IMPORTS: [from: RegExp, allowed: RegExp, rule: string][] = [
-  [/^schema\//, /^schema\//, "schema imports nothing of ours"],
-  [/^workers\/protocol\.ts$/, /^schema\/wire\//, "the protocol knows only shapes"],
-  [/^workers\/storage\//, /^(schema|workers\/storage)\/|^workers\/protocol\.ts$/, "storage sees schema and itself"],
-  [
-    /^workers\/engine\//,
-    /^(schema|workers\/storage|workers\/engine)\/|^workers\/protocol\.ts$/,
-    "the engine sees schema, storage and itself",
-  ],
-  [/^workers\/worker\.ts$/, /^(schema|workers)\//, "the worker sees schema and workers"],
-  [/^server\/pool\//, /^server\/pool\/|^workers\/protocol\.ts$/, "the pool sees only the protocol"],
-  [
-    /^server\/http\//,
-    /^(server\/http|server\/pool|schema\/wire)\/|^server\/config\.ts$/,
-    "http sees only the pool, schema/wire and the types of the configuration",
-  ],
-  [/^server\/postgres\//, /^server\/postgres\/|^workers\/protocol\.ts$/, "postgres sees only itself and the protocol"],
-  [/^server\/observe\//, /^server\/observe\//, "observe sees only itself"],
-  [/^server\//, /^(server|workers|schema)\/|^package\.json$/, "the composition root sees everything but tests"],
-];
-
 /** Places a file imports from, ours as paths, others as they are named. */
 function importsOf({ path, text }: SourceFile): { target: string; statement: string }[] {
   const found = [
@@ -73,20 +51,7 @@ function linesOf(files: readonly SourceFile[], pattern: RegExp): string[] {
   );
 }
 
-describe("imports run one way", () => {
-  for (const [from, allowed, rule] of IMPORTS) {
-    test(rule, () => {
-      const mine = CODE.filter(({ path }) => IMPORTS.find(([first]) => first.test(path))![0] === from);
-      expect(mine.length).toBeGreaterThan(0);
-      const strays = mine.flatMap((file) =>
-        importsOf(file)
-          .filter(({ target }) => isOurs(target) && !allowed.test(target))
-          .map(({ target }) => `${file.path} imports ${target}`),
-      );
-      expect(strays).toEqual([]);
-    });
-  }
-
+describe("imports", () => {
   test("http takes only types from the configuration", () => {
     const values = CODE.filter(({ path }) => path.startsWith("server/http/")).flatMap((file) =>
       importsOf(file)
