@@ -12,8 +12,11 @@ import { type LoadOutcome, runLoad } from "./loader.ts";
 import { findPostmaster, type Postmaster, type ServerProcess, startServer } from "./process.ts";
 import type { Row } from "./scenario.ts";
 
-/** How large a run is: `tiny` inside the test suite, `normal` by default, `full` as the design's table says. */
-export type Size = "tiny" | "normal" | "full";
+/**
+ * How large a run is: `tiny` inside the test suite, `short` where two servers are compared (as normal, but no window is
+ * longer than asked for and no bare loop runs), `normal` by default, `full` as the design's table says.
+ */
+export type Size = "tiny" | "short" | "normal" | "full";
 
 /** How a bench is run. */
 export interface BenchOptions {
@@ -22,6 +25,8 @@ export interface BenchOptions {
   seconds: number;
   workers?: number;
   seed: number;
+  /** Folder of the server's source; this repository's when absent. */
+  root?: string;
 }
 
 /** Payload length of every scenario, as the design's table says. */
@@ -68,7 +73,7 @@ export class Bench {
    * @throws {Error} when the server does not start.
    */
   static async start(options: BenchOptions): Promise<Bench> {
-    const server = await startServer({ workers: options.workers });
+    const server = await startServer({ workers: options.workers, root: options.root });
     return new Bench(options, server, await findPostmaster(server.dataDir));
   }
 
@@ -86,12 +91,11 @@ export class Bench {
   /**
    * Chooses by the size of the run.
    *
-   * @param choice - `full` is `normal` when absent.
+   * @param choice - `short` and `full` are `normal` when absent.
    * @returns The value for this run.
    */
-  pick<Value>(choice: { tiny: Value; normal: Value; full?: Value }): Value {
-    if (this.options.size === "tiny") return choice.tiny;
-    return this.options.size === "full" ? (choice.full ?? choice.normal) : choice.normal;
+  pick<Value>(choice: { tiny: Value; short?: Value; normal: Value; full?: Value }): Value {
+    return choice[this.options.size] ?? choice.normal;
   }
 
   /**
@@ -142,7 +146,7 @@ export class Bench {
         checks: this.checks,
         tag: request.tag ?? "a",
         payloadBytes: PAYLOAD_BYTES,
-        warmupSeconds: request.warmupSeconds ?? this.pick({ tiny: 0, normal: 2 }),
+        warmupSeconds: request.warmupSeconds ?? this.pick({ tiny: 0, short: 1, normal: 2 }),
         seconds: request.seconds ?? this.pick({ tiny: 30, normal: this.options.seconds }),
         actors: request.actors,
       },
@@ -226,10 +230,10 @@ export class Bench {
    * @param kind - What the loop does.
    * @param perRow - Messages in a row.
    * @param connections - Of the load it is compared with; at most 8 are used.
-   * @returns Messages a second; null in tiny runs.
+   * @returns Messages a second; null in tiny and short runs.
    */
   async limit(kind: "insert" | "read", perRow: number, connections: number): Promise<number | null> {
-    if (this.options.size === "tiny") return null;
+    if (this.options.size === "tiny" || this.options.size === "short") return null;
     const measure = kind === "insert" ? insertLimit : readLimit;
     const limit = await measure(this.sql, {
       perRow,

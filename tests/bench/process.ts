@@ -30,6 +30,8 @@ export interface ServerProcess {
 export interface ServerOptions {
   /** Worker threads; the server decides when absent. */
   workers?: number;
+  /** Folder of the server's source; this repository's when absent. */
+  root?: string;
   /** Further environment. */
   env?: Record<string, string>;
 }
@@ -52,7 +54,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   for (const name of ["DATABASE_URL", "PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_DB"]) delete env[name];
   if (options.workers !== undefined) env.NUM_WORKERS = String(options.workers);
   const child = spawn(process.execPath, ["run", "server/main.ts", "serve"], {
-    cwd: ROOT,
+    cwd: options.root ?? ROOT,
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });

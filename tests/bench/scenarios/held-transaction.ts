@@ -16,7 +16,7 @@ function row(bench: Bench, outcome: LoadOutcome, label: string, rest: Partial<Ro
 
 async function run(bench: Bench): Promise<Row[]> {
   const seconds = bench.options.seconds;
-  const heldSeconds = bench.pick({ tiny: 0, normal: 60, full: 600 });
+  const heldSeconds = bench.pick({ tiny: 0, short: bench.options.seconds, normal: 60, full: 600 });
   const queue = await bench.queue("held");
   const free = await playWholeLife(bench, queue, seconds);
   const session = await bench.sql.reserve();

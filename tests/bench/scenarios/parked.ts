@@ -13,7 +13,7 @@ async function run(bench: Bench): Promise<Row[]> {
   const outcome = await bench.load({
     // Polls outlast warm-up and window: what is measured is waiting, not asking again.
     warmupSeconds: bench.pick({ tiny: 0.2, normal: 4 }),
-    seconds: bench.pick({ tiny: 1, normal: Math.max(20, bench.options.seconds) }),
+    seconds: bench.pick({ tiny: 1, short: bench.options.seconds, normal: Math.max(20, bench.options.seconds) }),
     actors: [{ kind: "park", name: "waiter", queues, connections: polls, waitMs: 100_000 }],
   });
   const figures = bench.figures(outcome, "waiter.park");

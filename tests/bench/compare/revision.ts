@@ -1,0 +1,73 @@
+/**
+ * Puts a revision of this repository into a folder of its own, so that its server can run beside the one that is worked on.
+ *
+ * @module
+ */
+
+import { spawn } from "node:child_process";
+import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+
+/** The source of a server. */
+export interface Source {
+  /** Shown to people: `tree`, or what was asked for with its short commit. */
+  name: string;
+  root: string;
+  /** Removes what {@link checkOut} made; the tree itself stays. */
+  remove(): Promise<void>;
+}
+
+/** The files as they lie here, changed ones included. They must stay as they are until the server has started. */
+export const workingTree: Source = { name: "tree", root: ROOT, remove: async () => undefined };
+
+/**
+ * Writes the files of a revision into a temporary folder. Its packages are this repository's.
+ *
+ * @param revision - Anything git resolves to a commit.
+ * @returns The source; whoever asked for it must remove it.
+ * @throws {Error} when git knows no such revision. No folder is left then.
+ */
+export async function checkOut(revision: string): Promise<Source> {
+  const commit = (await git("rev-parse", "--short=10", "--verify", `${revision}^{commit}`)).trim();
+  const root = await mkdtemp(join(tmpdir(), "queen-compare-"));
+  const remove = () => rm(root, { recursive: true, force: true });
+  try {
+    // The database's owner need not be who runs this, and must be able to enter the folder.
+    await chmod(root, 0o755);
+    const archive = spawn("git", ["archive", "--format=tar", commit], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const unpack = spawn("tar", ["-x", "-C", root], { stdio: ["pipe", "inherit", "inherit"] });
+    const codes = Promise.all([archive, unpack].map((child) => new Promise((resolve) => child.once("close", resolve))));
+    await pipeline(archive.stdout, unpack.stdin);
+    if ((await codes).some((code) => code !== 0)) throw new Error(`the files of ${revision} could not be unpacked`);
+    await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const name = commit.startsWith(revision) || revision.startsWith(commit) ? commit : `${revision} (${commit})`;
+  return { name, root, remove };
+}
+
+async function git(...args: string[]): Promise<string> {
+  const child = spawn("git", args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const [out, complaint, code] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    new Promise((resolve) => child.once("close", resolve)),
+  ]);
+  if (code !== 0) throw new Error(`git ${args[0]} failed: ${complaint.trim()}`);
+  return out;
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}
