@@ -29,7 +29,7 @@ const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])
 const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, rooms: readonly string[]])[] = [
   ["cbor-x", /from "cbor-x"/, ["schema/wire/cbor.ts"]],
   ["hono", /from "hono[/"]/, ["server/http/"]],
-  ["drizzle-orm", /from "drizzle-orm[/"]/, ["schema/database/tables.ts"]],
+  ["drizzle-orm", /from "drizzle-orm[/"]/, ["schema/database/"]],
   ["postgres", /from "postgres"/, ["schema/database/migrate.ts", "workers/storage/", "workers/engine/", "server/"]],
   ["the environment", /\bprocess\.env\b|\bBun\.env\b|\bDeno\.env\b/, ["server/config.ts"]],
   ["Worker", /\bnew Worker\(/, ["server/pool/spawn.ts"]],

@@ -16,30 +16,11 @@
  */
 
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  boolean,
-  customType,
-  index,
-  integer,
-  pgSchema,
-  primaryKey,
-  smallint,
-  text,
-  timestamp,
-  uniqueIndex,
-  uuid,
-  varchar,
-} from "drizzle-orm/pg-core";
+import { bigint, boolean, index, integer, primaryKey, smallint, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bytea, instant, name255, offset, offsets, queen } from "./columns.ts";
 
-/** Schema that holds everything of ours. */
-export const queen = pgSchema("queen");
-
-const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
-const offsets = customType<{ data: string }>({ dataType: () => "int8multirange" });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 6 });
-const offset = (name: string) => bigint(name, { mode: "number" });
-const name255 = (name: string) => varchar(name, { length: 255 });
+export { queen } from "./columns.ts";
+export * from "./stream-tables.ts";
 
 /** Ids of partitions: one sequence for all, drawn only when a partition is made. */
 export const partitionIds = queen.sequence("partition_ids", { cache: 32 });
