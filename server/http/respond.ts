@@ -41,8 +41,13 @@ export function toResponse(answer: Answer, format: BodyFormat, varies = false): 
     : answer.retryAfterS === undefined
       ? initFor(status, answer.format ?? format)
       : retryInit(answer.status, format, answer.retryAfterS);
-  if (typeof body !== "string" && body.byteLength >= STREAM_BYTES_MIN) return new Response(streamOut(body), init);
+  const isShort = (typeof body === "string" ? body.length : body.byteLength) < STREAM_BYTES_MIN;
+  if (!isShort) return new Response(streamOut(typeof body === "string" ? bytesOf(body) : body), init);
   return new Response(body, init);
+}
+
+function bytesOf(text: string): ArrayBuffer {
+  return new TextEncoder().encode(text).buffer as ArrayBuffer;
 }
 
 /** 204: nothing to say, and no body to say it with. */
