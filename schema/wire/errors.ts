@@ -40,6 +40,9 @@ export const ERRORS = {
   ENCRYPTION_KEY_MISSING: entry(400, "Queue '{queue}' is encrypted and the server has no encryption key"),
   OVERLOADED: entry(503, "Server is busy, try again", true),
   DATABASE_UNAVAILABLE: entry(503, "Database is unavailable, try again", true),
+  SPOOL_FULL: entry(503, "The file buffer is full, try again later", true),
+  SPOOL_WRITE_FAILED: entry(503, "File buffer write failed, try again later", true),
+  PUSHES_BUFFERED: entry(503, "Pushes are being buffered, and this request cannot be: try again later", true),
   INTERNAL: entry(500, "Internal error", true),
 } as const satisfies Record<string, ErrorEntry>;
 

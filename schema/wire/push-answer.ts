@@ -10,6 +10,7 @@ import { quoted } from "./json-render.ts";
 export type PushOutcome =
   | { status: "queued"; messageId: string; partitionId: string }
   | { status: "duplicate"; messageId: string }
+  | { status: "buffered"; partition: string }
   | { status: "failed"; error: string };
 
 /** One item and what became of it. */
@@ -42,6 +43,8 @@ export function pushResultValue(result: PushResult, index: number): Record<strin
         message_id: outcome.messageId,
         queueName: queue,
       };
+    case "buffered":
+      return { index, status: "buffered", queue, partition: outcome.partition, transactionId };
     case "failed":
       return { index, status: "failed", transaction_id: transactionId, error: outcome.error, queueName: queue };
   }

@@ -54,6 +54,11 @@ export class KeyRing {
     return this.#current !== null;
   }
 
+  /** Whether {@link KeyRing.decrypt} has the key for what {@link KeyRing.encrypt} made, at any time. */
+  knows(stored: Uint8Array): boolean {
+    return this.#byName.has(Buffer.from(stored.subarray(0, 4)).toString("hex"));
+  }
+
   /** @throws Error when there is no key. */
   encrypt(plain: Uint8Array): Buffer {
     if (!this.#current) throw new Error("No encryption key");

@@ -119,7 +119,7 @@ function findRepeats(transactionIds: readonly string[]): number[] | null {
 
 /** The outcome of a message that repeats one with this outcome. */
 export function repeatOutcome(of: PushOutcome): PushOutcome {
-  return of.status === "failed" ? of : { status: "duplicate", messageId: of.messageId };
+  return of.status === "failed" || of.status === "buffered" ? of : { status: "duplicate", messageId: of.messageId };
 }
 
 /** Gives every repeat the outcome that follows from the message it repeats. */

@@ -71,11 +71,27 @@ export class Pusher {
    */
   async push(items: readonly PushItem[], cbor: boolean, producerSub: string | null): Promise<PushResult[]> {
     const units = makeUnits(items, cbor, producerSub);
-    await prepare(this.#context, units);
-    await Promise.all(
-      units.map((unit) => new Promise<void>((resolve, reject) => this.#batcher.add({ unit, resolve, reject }))),
-    );
+    await this.append(units);
     return collectResults(units, items.length);
+  }
+
+  /**
+   * Appends units that come before anything that is appended later to the same partitions.
+   *
+   * @throws {@link QueenError} As {@link Pusher.push}, once no unit is under way any more; those that are settled were
+   * appended or refused, the outcome of the others is unknown.
+   */
+  async append(units: readonly PushUnit[]): Promise<void> {
+    await prepare(this.#context, units);
+    const flights = units.map(
+      (unit) => new Promise<void>((resolve, reject) => this.#batcher.add({ unit, resolve, reject })),
+    );
+    try {
+      await Promise.all(flights);
+    } catch (error) {
+      await Promise.allSettled(flights);
+      throw error;
+    }
   }
 
   /** Resolves when nothing is under way. */
