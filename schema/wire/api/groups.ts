@@ -1,0 +1,120 @@
+/**
+ * Consumer groups: forget, subscribe, seek.
+ *
+ * @module
+ */
+import { Type } from "typebox";
+import type { ApiOperation } from "./operation.ts";
+import { count, exact, Instant, InstantText, nullable } from "./shapes.ts";
+
+/** The request that moves a subscription. */
+export const SubscriptionBody = Type.Object({ subscriptionTimestamp: InstantText }, { title: "SubscriptionRequest" });
+
+/** The request that moves cursors. */
+export const SeekBody = Type.Object(
+  { toEnd: Type.Optional(nullable(Type.Boolean())), timestamp: Type.Optional(nullable(InstantText)) },
+  { title: "SeekRequest", description: "`toEnd: true`, or a `timestamp` to resume after." },
+);
+
+const deleteMetadata = Type.Boolean({
+  default: true,
+  description: "False keeps where the group's subscription begins.",
+});
+const forgotten = {
+  success: Type.Literal(true),
+  consumerGroup: Type.String(),
+  deletedPartitions: count(),
+  metadataDeleted: Type.Boolean({ description: "The parameter." }),
+};
+const GROUP = "/api/v1/consumer-groups/:group";
+
+/** Routes that change consumer groups. */
+export const groupOperations: readonly ApiOperation[] = [
+  {
+    method: "DELETE",
+    path: GROUP,
+    id: "deleteGroup",
+    tag: "Consumer groups",
+    summary: "Forget a group everywhere",
+    query: { deleteMetadata },
+    answers: { 200: { description: "It is forgotten; also when it was not known.", schema: exact(forgotten) } },
+  },
+  {
+    method: "DELETE",
+    path: `${GROUP}/queues/:queue`,
+    id: "deleteGroupOfQueue",
+    tag: "Consumer groups",
+    summary: "Forget a group on one queue",
+    query: { deleteMetadata },
+    answers: {
+      200: {
+        description: "It is forgotten; also when it was not known.",
+        schema: exact({ ...forgotten, queueName: Type.String() }),
+      },
+    },
+  },
+  {
+    method: "POST",
+    path: `${GROUP}/subscription`,
+    id: "updateSubscription",
+    tag: "Consumer groups",
+    summary: "Move where the subscriptions of a group begin",
+    description: "Matters for partitions that the group has not consumed from.",
+    body: { schema: SubscriptionBody },
+    answers: {
+      200: {
+        description: "How many subscriptions were moved.",
+        schema: exact({
+          success: Type.Literal(true),
+          consumerGroup: Type.String(),
+          newTimestamp: Type.String({ description: "As sent." }),
+          rowsUpdated: count(),
+        }),
+      },
+    },
+  },
+  {
+    method: "POST",
+    path: `${GROUP}/queues/:queue/seek`,
+    id: "seek",
+    tag: "Consumer groups",
+    summary: "Move the cursors of a group on a queue",
+    body: { schema: SeekBody },
+    answers: {
+      200: {
+        description: "How many cursors were moved.",
+        schema: exact({
+          success: Type.Literal(true),
+          consumerGroup: Type.String(),
+          queueName: Type.String(),
+          seekToEnd: Type.Boolean(),
+          targetTimestamp: nullable(Instant),
+          partitionsUpdated: count(),
+        }),
+      },
+    },
+  },
+  {
+    method: "POST",
+    path: `${GROUP}/queues/:queue/partitions/:partition/seek`,
+    id: "seekPartition",
+    tag: "Consumer groups",
+    summary: "Move one cursor of a group to the end",
+    answers: {
+      200: {
+        description: "Look at `success` and `updated`.",
+        schema: Type.Union([
+          exact({
+            success: Type.Literal(true),
+            consumerGroup: Type.String(),
+            queueName: Type.String(),
+            partitionName: Type.String(),
+            updated: Type.Boolean(),
+            cursorMovedTo: nullable(Instant),
+          }),
+          exact({ success: Type.Literal(false), error: Type.String() }),
+        ]),
+      },
+    },
+  },
+];

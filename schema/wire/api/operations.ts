@@ -1,0 +1,26 @@
+/**
+ * All routes of the API, by area.
+ *
+ * @module
+ */
+import { acknowledgeOperations } from "./acknowledge.ts";
+import { consumeOperations } from "./consume.ts";
+import { groupOperations } from "./groups.ts";
+import { messageOperations } from "./messages.ts";
+import type { ApiOperation } from "./operation.ts";
+import { produceOperations } from "./produce.ts";
+import { queueOperations } from "./queues.ts";
+import { systemOperations } from "./system.ts";
+import { traceOperations } from "./traces.ts";
+
+/** Every route, in the order of the document. */
+export const OPERATIONS: readonly ApiOperation[] = [
+  ...queueOperations,
+  ...produceOperations,
+  ...consumeOperations,
+  ...acknowledgeOperations,
+  ...messageOperations,
+  ...traceOperations,
+  ...groupOperations,
+  ...systemOperations,
+];
