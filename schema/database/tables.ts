@@ -20,6 +20,7 @@ import { bigint, boolean, index, integer, primaryKey, smallint, text, uniqueInde
 import { bytea, instant, name255, offset, offsets, queen } from "./columns.ts";
 
 export { queen } from "./columns.ts";
+export * from "./october-tables.ts";
 export * from "./stream-tables.ts";
 
 /** Ids of partitions: one sequence for all, drawn only when a partition is made. */
