@@ -36,7 +36,7 @@ describe("ratios", () => {
   const ratios = new Map(ratiosOf(rounds).map((ratio) => [ratio.what, ratio]));
 
   test("are candidate over base with their spread", () => {
-    expect(ratios.get("rate")).toEqual({ what: "rate", median: 1.5, min: 1, max: 3, share: null });
+    expect(ratios.get("rate")).toEqual({ what: "rate", median: 1.5, min: 1, max: 3, above: 2, below: 0, share: null });
     expect(ratios.get("cpu workers")).toMatchObject({ median: 1, min: 0.5, max: 1 });
   });
 
@@ -52,11 +52,11 @@ describe("ratios", () => {
     expect(ratios.has("cpu helpers")).toBe(false);
   });
 
-  test("are marked when all rounds agree", () => {
+  test("are written with the rounds that agree", () => {
     const text = ratioText([{ base: row(100, 2), candidate: row(150, 1) }]);
     expect(text).toContain("cores busy with other programs 0.3..0.3");
-    expect(text).toMatch(/rate +1\.500 +1\.500\.\.1\.500 +more/);
-    expect(text).toMatch(/cpu workers +0\.500 +0\.500\.\.0\.500 +40 % +less/);
+    expect(text).toMatch(/rate +1\.500 +1\.500\.\.1\.500 +1 more/);
+    expect(text).toMatch(/cpu workers +0\.500 +0\.500\.\.0\.500 +40 % +1 less/);
     expect(text).toMatch(/cpu router +1\.000 +1\.000\.\.1\.000 +20 %$/m);
   });
 

@@ -40,7 +40,11 @@ export async function compare(scenario: Scenario, comparison: Comparison): Promi
         await pair?.stop();
         pair = null;
       }
-      pair ??= await startPair(comparison);
+      if (pair === null) {
+        pair = await startPair(comparison);
+        // What is not compiled yet, or cached for the first time, belongs to no measurement.
+        if (comparison.options.size !== "tiny") await playRound(scenario, pair, round);
+      }
       given.push(await playRound(scenario, pair, round));
     }
   } finally {

@@ -20,6 +20,7 @@ interface Flags {
   workers?: string;
   fresh?: boolean;
   tiny?: boolean;
+  raw?: boolean;
 }
 
 function readCommandLine(): { revisions: string; names: string[]; flags: Flags } {
@@ -27,11 +28,12 @@ function readCommandLine(): { revisions: string; names: string[]; flags: Flags }
     .description("Compares the server of this tree with one of another revision; prints new / old.")
     .argument("<revision>", "what to compare this tree with, or OLD..NEW to compare two revisions")
     .argument("[scenario...]", `scenarios by name (default: ${SCENARIOS.join(", ")})`)
-    .option("--seconds <n>", "length of a measured window", "4")
-    .option("--rounds <n>", "windows on each server", "4")
+    .option("--seconds <n>", "length of a measured window", "2")
+    .option("--rounds <n>", "windows on each server", "6")
     .option("--seed <n>", "seed of payloads and choices", "1")
     .option("--workers <n>", "worker threads of both servers; their own choice when absent")
     .option("--fresh", "start both servers again before every round")
+    .option("--raw", "also print the rows that were divided, as JSON")
     .option("--tiny", "small counts with all checks on: shows that it works, measures nothing")
     .parse();
   const [revisions = "", ...names] = command.args;
@@ -69,7 +71,10 @@ async function main(): Promise<boolean> {
         onRound: (round: number) => console.error(`${scenario.name}: round ${round + 1} of ${flags.rounds}`),
       };
       try {
-        for (const rounds of await compare(scenario, comparison)) console.log(`\n${ratioText(rounds)}`);
+        for (const rounds of await compare(scenario, comparison)) {
+          console.log(`\n${ratioText(rounds)}`);
+          if (flags.raw) for (const round of rounds) console.log(JSON.stringify(round));
+        }
       } catch (error) {
         sound = false;
         console.log(`\nFAILED ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);

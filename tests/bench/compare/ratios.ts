@@ -20,6 +20,9 @@ export interface Ratio {
   median: number;
   min: number;
   max: number;
+  /** Rounds in which it was above 1, and below. */
+  above: number;
+  below: number;
   /** Share of the base's processor time that this part is, 0 to 1; null for what is no part of it. */
   share: number | null;
 }
@@ -57,7 +60,17 @@ export function ratiosOf(rounds: Round[]): Ratio[] {
       quotients.push(above / below);
     }
     const share = what.startsWith("cpu ") ? shareOf(rounds, measure) : null;
-    return [{ what, median: median(quotients), min: Math.min(...quotients), max: Math.max(...quotients), share }];
+    return [
+      {
+        what,
+        median: median(quotients),
+        min: Math.min(...quotients),
+        max: Math.max(...quotients),
+        above: quotients.filter((quotient) => quotient > 1).length,
+        below: quotients.filter((quotient) => quotient < 1).length,
+        share,
+      },
+    ];
   });
 }
 
@@ -81,7 +94,7 @@ export function median(values: number[]): number {
  * Writes the ratios of one row for people.
  *
  * @param rounds - Of this row; at least one.
- * @returns Lines: what it is, then one per ratio. One whose spread does not contain 1 is marked.
+ * @returns Lines: what it is, then one per ratio with the rounds that agree on which side of 1 it is.
  */
 export function ratioText(rounds: Round[]): string {
   const { base } = rounds[0]!;
@@ -92,14 +105,14 @@ export function ratioText(rounds: Round[]): string {
     ratio.median.toFixed(3),
     `${ratio.min.toFixed(3)}..${ratio.max.toFixed(3)}`,
     ratio.share === null ? "" : `${formatNumber(Math.round(ratio.share * 100))} %`,
-    ratio.min > 1 ? "more" : ratio.max < 1 ? "less" : "",
+    ratio.above > ratio.below ? `${ratio.above} more` : ratio.below > ratio.above ? `${ratio.below} less` : "",
   ]);
   const columns = [
     { heading: "", numeric: false },
     { heading: "ratio", numeric: true },
     { heading: "min..max", numeric: true },
     { heading: "share", numeric: true },
-    { heading: "in all rounds", numeric: false },
+    { heading: "rounds", numeric: false },
   ];
   return `${heading}\n${layOutTable(columns, cells)}`;
 }
