@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { Histogram } from "../protocol/histogram.ts";
+
 /** How a {@link Batcher} flies. */
 export interface BatcherOptions<Item> {
   /** Most flights at once. */
@@ -22,6 +24,8 @@ export interface BatcherOptions<Item> {
   bondsOf(item: Item): readonly string[];
   /** Whether items of the same bond may share a flight. */
   bondsShare: boolean;
+  /** Counts how many items fly together. */
+  sizes?: Histogram;
   /** Carries out a flight and settles its items itself. Must not throw. */
   fly(items: Item[]): Promise<void>;
 }
@@ -111,6 +115,7 @@ export class Batcher<Item> {
 
   #launch(items: Item[]): void {
     this.#flights += 1;
+    this.#options.sizes?.add(items.length);
     const held = new Set(items.flatMap((item) => this.#options.bondsOf(item)));
     for (const bond of held) this.#bonds.add(bond);
     this.#options.fly(items).finally(() => {

@@ -23,6 +23,7 @@ import {
   queueFindById,
   type Subscription,
 } from "../storage/queues.ts";
+import type { Counters } from "./counters.ts";
 
 const QUEUES_MAX = 50_000;
 /** Partitions remembered in each of two generations; about 300 bytes each. */
@@ -127,8 +128,20 @@ export class Catalog {
   #groupCount = 0;
   #asked: { names: Set<string>; rows: Promise<Map<string, QueueRow>> } | null = null;
 
-  constructor(database: Database) {
+  /** Told of the partitions that are made. */
+  readonly #counters: Counters | null;
+  /** How often a queue asked for was remembered, and was not, since the start. */
+  hits = 0;
+  misses = 0;
+
+  constructor(database: Database, counters: Counters | null = null) {
     this.#database = database;
+    this.#counters = counters;
+  }
+
+  /** Queues remembered. */
+  get size(): number {
+    return this.#queues.size;
   }
 
   /** Forgets what is known of these queues; of all of them when the list is empty. */
@@ -166,7 +179,12 @@ export class Catalog {
   /** The queue of a name as far as it is remembered, without asking the database. */
   knownQueue(name: string): QueueRow | null {
     const known = this.#queues.get(name);
-    return known && Date.now() - known.readAt < REFRESH_MS ? known.row : null;
+    if (known && Date.now() - known.readAt < REFRESH_MS) {
+      this.hits += 1;
+      return known.row;
+    }
+    this.misses += 1;
+    return null;
   }
 
   /** The queue of a name, or null when there is none. */
@@ -247,6 +265,7 @@ export class Catalog {
     if (missing.length === 0) return;
     const made = await withConflictRetry(() => partitionEnsure(this.#database.push, queue.id, missing));
     for (const row of made) this.#rememberPartition(queue, row.id, row.name);
+    if (made.length > 0) this.#counters?.partitions("partitionsCreated", queue.id, made.length);
     if (made.length === missing.length) return;
     // Somebody else made some of them meanwhile.
     const found = await partitionFind(this.#database.push, queue.id, missing);

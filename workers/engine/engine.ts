@@ -12,6 +12,7 @@ import { Acker } from "./ack.ts";
 import { LeaseAcker } from "./acknowledge-lease.ts";
 import { Catalog } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
+import { Counters } from "./counters.ts";
 import { type Jobs, startJobs } from "./jobs.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { Peers } from "./peers.ts";
@@ -60,13 +61,15 @@ export async function openEngine(
   }
   const log: EngineContext["log"] = (level, event, fields) => send({ kind: "log", level, event, fields });
   let peers: Peers | null = null;
-  const catalog = new Catalog(database);
+  const counters = new Counters();
+  const catalog = new Catalog(database, counters);
   const context: EngineContext = {
     settings,
     database,
     catalog,
     ring: new KeyRing(settings.encryptionKeys),
     segments: new SegmentCache(settings.segmentCacheBytesMax),
+    counters,
     log,
     send,
     queueChanged(queue) {

@@ -23,6 +23,9 @@ export class SegmentCache implements SegmentKeeper {
   /** Unpacked bodies and their sizes, least recently used first. */
   readonly #bodies = new Map<Segment, number>();
   #bodyBytes = 0;
+  /** How often all of the offsets asked for were remembered, and were not, since the start. */
+  hits = 0;
+  misses = 0;
 
   /** @param bytesMax - Bodies and keys together; 0 keeps nothing. */
   constructor(bytesMax: number) {
@@ -94,6 +97,13 @@ export class SegmentCache implements SegmentKeeper {
    * @remarks A range that begins inside a segment is found by walking the partition's remembered segments.
    */
   find(queueId: number, partitionId: number, from: number, to: number): Segment[] | null {
+    const found = this.#find(queueId, partitionId, from, to);
+    if (found) this.hits += 1;
+    else this.misses += 1;
+    return found;
+  }
+
+  #find(queueId: number, partitionId: number, from: number, to: number): Segment[] | null {
     const segments = this.#byPartition.get(`${queueId} ${partitionId}`);
     if (!segments) return null;
     const found: Segment[] = [];

@@ -76,6 +76,11 @@ export class Waiters {
     return count;
   }
 
+  /** How many pops of this worker are parked, by queue; one parked on several counts for each. */
+  *countByQueue(): Iterable<readonly [queueId: number, count: number]> {
+    for (const [queueId, waiters] of this.#byQueue) yield [queueId, waiters.size];
+  }
+
   /** Makes pushes anywhere announce themselves for these queues; balanced by {@link leave}. */
   enter(queueIds: readonly number[]): void {
     for (const id of queueIds) Atomics.add(this.#parked, this.#region + Waiters.#slot(id), 1);

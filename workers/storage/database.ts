@@ -8,9 +8,13 @@
 import { connect } from "node:net";
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
+import { LaneMeter, metered } from "./lanes.ts";
 
 /** A pool, or an open transaction to take part in. */
 export type Sql = postgres.Sql | postgres.TransactionSql;
+
+/** Names of the lanes. */
+export type LaneName = "push" | "pop" | "ack" | "look";
 
 /** The pools of one worker. */
 export interface Database {
@@ -19,6 +23,8 @@ export interface Database {
   ack: postgres.Sql;
   /** Everything off the hot path. */
   look: postgres.Sql;
+  /** How busy each lane is. */
+  readonly meters: Readonly<Record<LaneName, LaneMeter>>;
   /** Ends every connection after its running statement. */
   close(): Promise<void>;
 }
@@ -128,14 +134,14 @@ function withoutPipelining(sql: postgres.Sql): postgres.Sql {
  */
 export function openDatabase(target: DatabaseTarget, connectionsMax: number, name: string): Database {
   const share = Math.max(1, Math.floor((connectionsMax - 1) / 3));
-  const lanes = {
-    push: openPool(target, share, `${name} push`),
-    pop: openPool(target, share, `${name} pop`),
-    ack: openPool(target, share, `${name} ack`),
-    look: openPool(target, Math.max(1, connectionsMax - 3 * share), `${name} look`),
-  };
+  const [hot, look] = [() => new LaneMeter(share), new LaneMeter(Math.max(1, connectionsMax - 3 * share))];
+  const meters = { push: hot(), pop: hot(), ack: hot(), look };
+  const open = (lane: LaneName) =>
+    metered(openPool(target, meters[lane].connectionsMax, `${name} ${lane}`), meters[lane]);
+  const lanes = { push: open("push"), pop: open("pop"), ack: open("ack"), look: open("look") };
   return {
     ...lanes,
+    meters,
     async close() {
       await Promise.all(Object.values(lanes).map((lane) => lane.end({ timeout: 5 })));
     },

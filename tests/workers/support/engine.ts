@@ -9,6 +9,7 @@ import { migrate } from "../../../schema/database/migrate.ts";
 import { KeyRing } from "../../../schema/wire/segment.ts";
 import { Catalog } from "../../../workers/engine/catalog.ts";
 import type { EngineContext } from "../../../workers/engine/context.ts";
+import { Counters } from "../../../workers/engine/counters.ts";
 import { Pusher } from "../../../workers/engine/push.ts";
 import { SegmentCache } from "../../../workers/engine/segment-cache.ts";
 import type { DatabaseTarget, WorkerSettings } from "../../../workers/protocol.ts";
@@ -43,6 +44,7 @@ export class TestEngine {
       catalog: new Catalog(this.database),
       ring: new KeyRing([]),
       segments: new SegmentCache(1024 * 1024),
+      counters: new Counters(),
       queueChanged: (name) => {
         context.catalog.invalidate([name]);
         this.changed.push(name);
