@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ACCESS_VARIABLES } from "./config-variables-access.ts";
 
 /** Fewest connections a worker can do its work with: one for each kind of work (push, pop, ack, looking). */
 export const CONNECTIONS_PER_WORKER_MIN = 4;
@@ -23,6 +24,8 @@ export interface Variable {
   readonly choices?: readonly string[];
   /** Never printed, not even in an error message. */
   readonly secret?: boolean;
+  /** Taken with the white space around it. */
+  readonly raw?: boolean;
   readonly description: string;
 }
 
@@ -282,9 +285,18 @@ export const VARIABLES = {
     description:
       "Compress answers over 1 KiB (gzip, zstd) for clients that accept it; auto: not for those on this machine or in a private network.",
   },
-  JWT_ENABLED: {
-    type: "boolean",
-    default: false,
-    description: "Not built yet: true is refused, so that nobody believes the server to be protected.",
-  },
+  ...ACCESS_VARIABLES,
 } as const satisfies Record<string, Variable>;
+
+type ValueOf<V extends Variable> =
+  | (V["type"] extends "integer"
+      ? number
+      : V["type"] extends "boolean"
+        ? boolean
+        : V["type"] extends "keys"
+          ? string[]
+          : string)
+  | (V["default"] extends null ? null : never);
+
+/** What the variables say, by name: each parsed alone. */
+export type Values = { [Name in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[Name]> };

@@ -8,24 +8,18 @@
  */
 import { availableParallelism, homedir, hostname, totalmem } from "node:os";
 import { join } from "node:path";
+import { type AccessConfig, accessConfig } from "./config-access.ts";
 import {
   CONNECTIONS_PER_WORKER_DEFAULT,
   CONNECTIONS_PER_WORKER_MIN,
   VARIABLES,
+  type Values,
   type Variable,
   WORKERS_MAX,
 } from "./config-variables.ts";
 
-type ValueOf<V extends Variable> =
-  | (V["type"] extends "integer"
-      ? number
-      : V["type"] extends "boolean"
-        ? boolean
-        : V["type"] extends "keys"
-          ? string[]
-          : string)
-  | (V["default"] extends null ? null : never);
-type Values = { [Name in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[Name]> };
+export type { TlsConfig } from "./config-access.ts";
+export type { AuthConfig } from "./config-auth.ts";
 
 /** Which PostgreSQL to use. */
 export type DatabaseChoice =
@@ -43,7 +37,7 @@ export type DatabaseChoice =
   | { readonly kind: "embedded"; readonly dataDir: string };
 
 /** Everything that is configurable, validated. Deeply frozen. */
-export interface Config {
+export interface Config extends AccessConfig {
   readonly port: number;
   readonly host: string;
   readonly workerCount: number;
@@ -151,12 +145,17 @@ export function loadConfig(
   if (values.QUEEN_ENCRYPTION_PREVIOUS_KEYS !== null && values.QUEEN_ENCRYPTION_KEY === null) {
     problems.push("QUEEN_ENCRYPTION_PREVIOUS_KEYS: expected QUEEN_ENCRYPTION_KEY to be set as well");
   }
-  if (values.JWT_ENABLED) problems.push("JWT_ENABLED: expected false, authentication is not built into this version");
+  const access = accessConfig(values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze(toConfig(values, machine, workerCount, total));
+  return deepFreeze({ ...toConfig(values, machine, workerCount, total), ...access });
 }
 
-function toConfig(values: Values, machine: Machine, workerCount: number, total: number): Config {
+function toConfig(
+  values: Values,
+  machine: Machine,
+  workerCount: number,
+  total: number,
+): Omit<Config, keyof AccessConfig> {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -242,7 +241,7 @@ function thisMachine(): Machine {
 function readValues(env: Record<string, string | undefined>, problems: string[]): Values {
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
-    const text = env[name]?.trim();
+    const text = variable.raw ? env[name] : env[name]?.trim();
     if (text === undefined || text === "") {
       values[name] = variable.default;
       continue;

@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import { ERRORS, QueenError } from "../../schema/wire/errors.ts";
 import type { Config } from "../config.ts";
 import type { LogLine, Pool } from "../pool/pool.ts";
+import { Guard } from "./auth/guard.ts";
 import { BodyReader } from "./body.ts";
 import { Compression } from "./compression.ts";
 import { negotiate } from "./exchange.ts";
@@ -43,7 +44,8 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
   const compression = new Compression(config.compression, config.host);
-  const routes = new Routes(app, { pool, config, bodies, log, compression, version });
+  const guard = config.auth === null ? null : new Guard(config.auth, log);
+  const routes = new Routes(app, { pool, config, bodies, log, compression, guard, version });
   for (const register of [
     queueRoutes,
     pushRoutes,

@@ -4,9 +4,10 @@
  * @module
  */
 import { ERRORS } from "../../schema/wire/errors.ts";
-import { CODED_BYTES_MIN, SEGMENTS_TYPE } from "../../schema/wire/format.ts";
+import { CODED_BYTES_MIN, type ContentCoding, SEGMENTS_TYPE } from "../../schema/wire/format.ts";
 import type { Config } from "../config.ts";
 import type { Answer, BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
+import type { Guard } from "./auth/guard.ts";
 import type { BodyReader } from "./body.ts";
 import type { Compression } from "./compression.ts";
 import { checkName, decode, Query } from "./parameters.ts";
@@ -20,6 +21,8 @@ export interface Services {
   readonly bodies: BodyReader;
   readonly log: LogLine;
   readonly compression: Compression;
+  /** Null when everybody may do everything. */
+  readonly guard: Guard | null;
   /** Of this program. */
   readonly version: string;
 }
@@ -53,6 +56,8 @@ export function negotiate(request: Request): { bodyFormat: BodyFormat; answerFor
 export class Exchange {
   readonly request: Request;
   readonly services: Services;
+  /** The `sub` of the verified token; null without one. */
+  readonly subject: string | null;
   readonly #connection: Connection | undefined;
   readonly #segments: Readonly<Record<string, number>>;
   readonly #binary: boolean;
@@ -67,9 +72,11 @@ export class Exchange {
     connection: Connection | undefined,
     segments: Readonly<Record<string, number>>,
     binary: boolean,
+    subject: string | null,
   ) {
     this.request = request;
     this.services = services;
+    this.subject = subject;
     this.#connection = connection;
     this.#segments = segments;
     this.#binary = binary;
@@ -86,6 +93,11 @@ export class Exchange {
   /** Whether a pop is to be answered with the segments its messages are stored in. */
   get wantsSegments(): boolean {
     return !this.#binary && this.request.headers.get("accept")?.includes(SEGMENTS_TYPE) === true;
+  }
+
+  /** How a long answer that no worker makes is to be compressed; null: not at all. */
+  get coding(): ContentCoding | null {
+    return this.services.compression.choose(this.request, () => this.#connection?.addressOf(this.request) ?? null);
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import { SEGMENTS_TYPE } from "../../schema/wire/format.ts";
 import type { Answer, AnswerFormat, BodyFormat, Refusal, WorkerResponse } from "../pool/pool.ts";
+import type { Denied } from "./auth/denied.ts";
 import { STREAM_BYTES_MIN, streamOut } from "./stream.ts";
 
 /** On every answer, so that a page of any origin can use the server. */
@@ -82,6 +83,18 @@ export function errorResponse(
   const init =
     headers === undefined ? initFor(status, format) : { status, headers: { ...headersFor(format), ...headers } };
   return new Response(format === "cbor" ? cborError(message) : JSON.stringify({ error: message }), init);
+}
+
+/**
+ * The answer to a request that was not let through. Its body was not read: the connection is closed, so that nothing of
+ * it can be taken for another request.
+ */
+export function deniedResponse({ status, message }: Denied, request: Request): Response {
+  const headers: Record<string, string> = {};
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (request.body !== null) headers.connection = "close";
+  const format = request.headers.get("accept")?.includes("application/cbor") ? "cbor" : "json";
+  return errorResponse(status, message, format, headers);
 }
 
 function refusalResponse(refusal: Refusal, format: BodyFormat): Response {

@@ -4,8 +4,11 @@
  * @module
  */
 import type { Hono } from "hono";
+import { Denied } from "./auth/denied.ts";
+import type { Admission } from "./auth/guard.ts";
+import { defaultRole, type Role } from "./auth/role.ts";
 import { type Connection, Exchange, type Services } from "./exchange.ts";
-import { errorResponse } from "./respond.ts";
+import { deniedResponse, errorResponse } from "./respond.ts";
 
 /** Answers a request. */
 export type Handler = (exchange: Exchange) => Response | Promise<Response>;
@@ -15,33 +18,51 @@ export interface AppEnv {
   Bindings: Connection | undefined;
 }
 
+/** A registered route. */
+export interface KnownRoute {
+  readonly method: string;
+  /** As registered, with its parameters. */
+  readonly path: string;
+  /** Least role it is open to; null when it was registered without one, and {@link defaultRole} holds. */
+  readonly role: Role | null;
+}
+
 /** Registers handlers and remembers which methods a path knows. */
 export class Routes {
   readonly #app: Hono<AppEnv>;
   readonly #services: Services;
-  readonly #known: { pattern: RegExp; method: string }[] = [];
+  readonly #known: (KnownRoute & { pattern: RegExp })[] = [];
 
   constructor(app: Hono<AppEnv>, services: Services) {
     this.#app = app;
     this.#services = services;
   }
 
-  get(path: string, handler: Handler): void {
-    this.#add("GET", path, handler, false);
+  get(path: string, handler: Handler, role?: Role): void {
+    this.#add("GET", path, handler, false, role);
   }
 
-  post(path: string, handler: Handler): void {
-    this.#add("POST", path, handler, false);
+  post(path: string, handler: Handler, role?: Role): void {
+    this.#add("POST", path, handler, false, role);
   }
 
-  delete(path: string, handler: Handler): void {
-    this.#add("DELETE", path, handler, false);
+  delete(path: string, handler: Handler, role?: Role): void {
+    this.#add("DELETE", path, handler, false, role);
   }
 
-  /** Registers a hot route twice: as it is, and under a path ending in `/binary` that speaks CBOR both ways. */
-  hot(method: "GET" | "POST", path: string, handler: Handler): void {
-    this.#add(method, path, handler, false);
-    this.#add(method, `${path}/binary`, handler, true);
+  /**
+   * Registers a hot route twice: as it is, and under a path ending in `/binary` that speaks CBOR both ways.
+   *
+   * @param role - Producing and consuming is for those who may write.
+   */
+  hot(method: "GET" | "POST", path: string, handler: Handler, role: Role = "read-write"): void {
+    this.#add(method, path, handler, false, role);
+    this.#add(method, `${path}/binary`, handler, true, role);
+  }
+
+  /** Every route, in the order of registration. */
+  get known(): readonly KnownRoute[] {
+    return this.#known;
   }
 
   /** @returns The methods a path knows; empty for an unknown path. */
@@ -49,19 +70,32 @@ export class Routes {
     return this.#known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
   }
 
-  #add(method: string, path: string, handler: Handler, binary: boolean): void {
+  #add(method: string, path: string, handler: Handler, binary: boolean, role: Role | undefined): void {
     const segments: Record<string, number> = {};
     for (const [index, segment] of path.slice(1).split("/").entries()) {
       if (segment.startsWith(":")) segments[segment.slice(1)] = index;
     }
-    this.#known.push({ method, pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`) });
+    this.#known.push({
+      method,
+      path,
+      role: role ?? null,
+      pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`),
+    });
     const services = this.#services;
-    this.#app.on(method, path, (context) => {
+    const least = role ?? defaultRole(method);
+    const guard = least === "public" ? null : services.guard;
+    this.#app.on(method, path, (context): Response | Promise<Response> => {
       const request = context.req.raw;
       // Hono answers HEAD by the GET route: a HEAD on a pop would take messages that nobody receives.
       if (request.method !== method)
         return errorResponse(405, `${request.method} is not possible here`, "json", { allow: method });
-      return handler(new Exchange(request, services, context.env, segments, binary));
+      if (guard === null) return handler(new Exchange(request, services, context.env, segments, binary, null));
+      const answer = (admission: Admission): Response | Promise<Response> =>
+        admission instanceof Denied
+          ? deniedResponse(admission, request)
+          : handler(new Exchange(request, services, context.env, segments, binary, admission.subject));
+      const admission = guard.admit(request, context.req.path, least);
+      return admission instanceof Promise ? admission.then(answer) : answer(admission);
     });
   }
 }

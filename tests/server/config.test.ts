@@ -72,7 +72,7 @@ describe("loadConfig()", () => {
     ["QUEEN_AUTO_CREATE", "TRUE", 'QUEEN_AUTO_CREATE: expected true or false, got "TRUE"'],
     ["LOG_LEVEL", "WARN", undefined],
     ["LOG_LEVEL", "loud", 'LOG_LEVEL: expected one of trace, debug, info, warn, error, fatal, silent, got "loud"'],
-    ["JWT_ENABLED", "true", "JWT_ENABLED: expected false, authentication is not built into this version"],
+    ["JWT_ENABLED", "true", "JWT_SECRET: expected a secret, because JWT_ALGORITHM is HS256"],
     ["JWT_ENABLED", "false", undefined],
   ])("%s=%s", (name, value, problem) => {
     expect(problemsOf({ [name]: value })).toEqual(problem === undefined ? [] : [problem]);
