@@ -8,7 +8,7 @@ import { quoted } from "./json-render.ts";
 
 /** What became of one item. */
 export type PushOutcome =
-  | { status: "queued"; messageId: string; partitionId: string }
+  | { status: "queued"; messageId: string; partitionId: string; offset?: number }
   | { status: "duplicate"; messageId: string }
   | { status: "buffered"; partition: string }
   | { status: "failed"; error: string };

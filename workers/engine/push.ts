@@ -22,6 +22,7 @@ import { type Draft, gatherPlaces, makeDraft, recentKey, settleFollowers } from 
 import { Batcher } from "./batcher.ts";
 import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
+import { countPush } from "./count-work.ts";
 import { collectResults, makeUnits, type PushUnit, settleRepeats } from "./push-unit.ts";
 import { RecentKeys } from "./recent-keys.ts";
 import { Segment } from "./segment.ts";
@@ -57,6 +58,7 @@ export class Pusher {
       weigh: (item) => item.unit.bytes,
       bondsOf: (item) => [`${item.unit.queue}\0${item.unit.partition}`],
       bondsShare: true,
+      sizes: context.counters.flights("push"),
       fly: (items) => this.#fly(items),
     });
   }
@@ -72,6 +74,7 @@ export class Pusher {
   async push(items: readonly PushItem[], cbor: boolean, producerSub: string | null): Promise<PushResult[]> {
     const units = makeUnits(items, cbor, producerSub);
     await this.append(units);
+    countPush(this.#context, units);
     return collectResults(units, items.length);
   }
 
@@ -174,13 +177,17 @@ export class Pusher {
               status: "queued",
               messageId: messageId(draft.append.idBase, at),
               partitionId: draft.partition.uuid,
+              offset: row.first_offset! + at,
             };
           }
           touched.set(draft.partition.id, draft.partition);
           break;
         case "duplicate":
           takeDuplicate(draft, row);
-          if (row.existing_id_base === draft.append.idBase) touched.set(draft.partition.id, draft.partition);
+          if (row.existing_id_base === draft.append.idBase) {
+            this.#context.counters.pushed(draft.partition.queue.id, 1);
+            touched.set(draft.partition.id, draft.partition);
+          }
           break;
         case "full":
           refuse(draft, row);
@@ -301,6 +308,7 @@ export function noteAppended(context: EngineContext, recent: RecentKeys, draft: 
     idBase: append.idBase,
     keys: append.keys,
   };
+  context.counters.pushed(partition.queue.id, append.messageCount);
   const stored = { format: append.format, bytes: append.body };
   context.segments.put(partition.queue.id, new Segment(facts, stored, context.ring, body));
 }
@@ -310,7 +318,12 @@ function takeDuplicate(draft: Draft, row: SegmentAppendRow): void {
   const existing = messageId(row.existing_id_base!, row.existing_offset! - row.existing_first!);
   unit.outcomes[index] =
     row.existing_id_base === draft.append.idBase
-      ? { status: "queued", messageId: existing, partitionId: draft.partition.uuid }
+      ? {
+          status: "queued",
+          messageId: existing,
+          partitionId: draft.partition.uuid,
+          offset: row.existing_offset!,
+        }
       : { status: "duplicate", messageId: existing };
 }
 
