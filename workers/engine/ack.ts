@@ -15,6 +15,7 @@ import { rangesOf } from "../storage/literals.ts";
 import { Batcher } from "./batcher.ts";
 import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
+import { countAck } from "./count-work.ts";
 import { locateMessages } from "./find-message.ts";
 import type { LeaseBook } from "./lease-book.ts";
 
@@ -65,6 +66,7 @@ export class Acker {
       weigh: (item) => 1 + item.entry.failed.length,
       bondsOf: ({ entry }) => [`${entry.queueId} ${entry.partitionId} ${entry.groupId}`],
       bondsShare: false,
+      sizes: context.counters.flights("ack"),
       fly: (items) => this.#fly(items),
     });
   }
@@ -86,6 +88,7 @@ export class Acker {
     try {
       const { bundles, results } = await this.resolve(items);
       await this.#record(bundles, items, results, rules);
+      countAck(this.#context.counters, bundles, items, results);
       return results;
     } catch (error) {
       if (isAway(error)) throw new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error });

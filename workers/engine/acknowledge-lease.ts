@@ -45,6 +45,7 @@ export class LeaseAcker {
       weigh: (item) => item.entry.partitionIds?.length ?? 1,
       bondsOf: ({ entry }) => [entry.leaseId],
       bondsShare: false,
+      sizes: context.counters.flights("leaseAck"),
       fly: (items) => this.#fly(items),
     });
   }
@@ -84,6 +85,7 @@ export class LeaseAcker {
       });
       if (!rows || rows.length === 0) return answer(rows ? NOT_FOUND : NOT_HELD, []);
       for (const row of rows) this.#leases.release(leaseId, row.partition_id);
+      this.#count(ref.queueId, request.status, rows);
       this.#context.queuesReady(
         [ref.queueId],
         rows.map((row) => row.partition_id),
@@ -93,6 +95,15 @@ export class LeaseAcker {
       if (isAway(error)) throw new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error });
       throw error;
     }
+  }
+
+  #count(queueId: number, status: LeaseAckRequest["status"], rows: readonly LeaseAcknowledgeRow[]): void {
+    const { counters } = this.#context;
+    const open = rows.reduce((sum, row) => sum + row.open_count, 0);
+    const dead = rows.reduce((sum, row) => sum + row.dead_count, 0);
+    const success = status === "completed" ? open : 0;
+    counters.requested("ackRequests", [queueId]);
+    counters.acknowledged(queueId, success, open - success, dead);
   }
 
   async #isOf(ref: { queueId: number; groupId: number }, group: string): Promise<boolean> {

@@ -12,6 +12,7 @@ import { withConflictRetry } from "../storage/failures.ts";
 import { parseMultirange } from "../storage/literals.ts";
 import { Batcher } from "./batcher.ts";
 import type { EngineContext } from "./context.ts";
+import { countDelivery } from "./count-work.ts";
 import { type LeaseBook, LeasePart } from "./lease-book.ts";
 import { readSegments } from "./read.ts";
 import type { ReadyFloors } from "./ready-floors.ts";
@@ -78,6 +79,7 @@ export class Claimer {
         weigh: (item) => item.batch,
         bondsOf: () => [],
         bondsShare: true,
+        sizes: this.#context.counters.flights("pop"),
         fly: (wishes) => this.#fly(key, wishes),
       });
       this.#batchers.set(name, batcher);
@@ -183,6 +185,7 @@ export class Claimer {
           continue;
         }
         claimed += 1;
+        countDelivery(this.#context.counters, key, row, segments[at]!);
         if (packed) partitions.push(packed);
         for (const piece of own) pieces.push(piece);
         if (!key.autoAck) {

@@ -20,6 +20,13 @@ import {
 
 type Taken = Pick<Observation, "counts" | "queues" | "flights">;
 
+/** Messages of one queue that were delivered together: `lagSumMs` is the sum of the ages of all of them. */
+export interface Delivery {
+  messages: number;
+  lagSumMs: number;
+  lagMaxMs: number;
+}
+
 /** Requests that are counted once for the worker and once for each queue they concern. */
 type RequestCount = "pushRequests" | "ackRequests" | "transactions";
 
@@ -86,10 +93,10 @@ export class Counters {
     this.#of(queueId).pushMessages += messages;
   }
 
-  /** Messages of one age that were delivered. @param lagMs - Their age, in milliseconds. */
-  delivered(queueId: number, messages: number, lagMs: number, autoAck: boolean): void {
-    add(this.#counts, messages, lagMs, autoAck);
-    add(this.#of(queueId), messages, lagMs, autoAck);
+  /** Messages that were delivered, and their ages at that moment. */
+  delivered(queueId: number, what: Delivery, autoAck: boolean): void {
+    deliver(this.#counts, what, autoAck);
+    deliver(this.#of(queueId), what, autoAck);
   }
 
   /** Messages of a queue that consumers answered for. */
@@ -136,10 +143,10 @@ export class Counters {
   }
 }
 
-function add(counts: TrafficCounts, messages: number, lagMs: number, autoAck: boolean): void {
+function deliver(counts: TrafficCounts, { messages, lagSumMs, lagMaxMs }: Delivery, autoAck: boolean): void {
   counts.popMessages += messages;
   if (autoAck) counts.autoAcked += messages;
   counts.lagCount += messages;
-  counts.lagSumMs += messages * lagMs;
-  if (lagMs > counts.lagMaxMs) counts.lagMaxMs = lagMs;
+  counts.lagSumMs += lagSumMs;
+  if (lagMaxMs > counts.lagMaxMs) counts.lagMaxMs = lagMaxMs;
 }

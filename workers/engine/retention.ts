@@ -93,8 +93,16 @@ async function expireAll(run: JobRun, queueId: number, segmentsMax: number): Pro
   return messages;
 }
 
-function report(run: JobRun, event: string, queueId: number, messages: number): void {
-  if (messages > 0) run.context.log("info", event, { queueId, messages });
+const EVENTS = {
+  retentionMessages: "retention.deleted",
+  completedRetentionMessages: "retention.deleted_completed",
+  evictionMessages: "eviction.deleted",
+} as const;
+
+function report(run: JobRun, kind: keyof typeof EVENTS, queueId: number, messages: number): void {
+  if (messages === 0) return;
+  run.context.counters.expired(kind, messages);
+  run.context.log("info", EVENTS[kind], { queueId, messages });
 }
 
 /** Deletes messages beyond the retention and the ttl of their queue, then consumed ones beyond theirs. */
@@ -103,12 +111,12 @@ export async function runRetention(run: JobRun, walks: Walks): Promise<void> {
   for (const queueId of await retentionQueues(run.sql)) {
     const messages = await expireAll(run, queueId, segmentsMax);
     if (messages === null) return;
-    report(run, "retention.deleted", queueId, messages);
+    report(run, "retentionMessages", queueId, messages);
   }
   for (const queueId of await completedQueues(run.sql)) {
     const messages = await walk(run, JOB.retention, queueId, { walks, page: completedExpire, segmentsMax });
     if (messages === null) return;
-    report(run, "retention.deleted_completed", queueId, messages);
+    report(run, "completedRetentionMessages", queueId, messages);
   }
 }
 
@@ -118,7 +126,7 @@ export async function runEviction(run: JobRun, walks: Walks): Promise<void> {
   for (const queueId of await evictionQueues(run.sql)) {
     const messages = await walk(run, JOB.eviction, queueId, { walks, page: evictionExpire, segmentsMax });
     if (messages === null) return;
-    report(run, "eviction.deleted", queueId, messages);
+    report(run, "evictionMessages", queueId, messages);
   }
 }
 
@@ -146,6 +154,7 @@ export async function runCleanup(
     const count = await step(run, JOB.cleanup, (sql) => partitionForget(sql, { queueId, partitionIds, days }));
     if (count === null) return after;
     if (count === 0) continue;
+    run.context.counters.partitions("partitionsDeleted", queueId, count);
     run.context.queueChanged(partitions[0]!.queue);
     run.context.log("info", "partitions_deleted", { queueId, partitions: count });
   }

@@ -29,7 +29,8 @@ import { RecentKeys } from "./recent-keys.ts";
 
 const SURPRISES_MAX = 5;
 const RULES = { failedIsFinal: true, absentError: "Unknown error" };
-const ACK_STATUSES: ReadonlySet<string> = new Set(["completed", "success", "failed", "dlq"]);
+const DONE: ReadonlySet<string> = new Set(["completed", "success"]);
+const ACK_STATUSES: ReadonlySet<string> = new Set([...DONE, "failed", "dlq"]);
 
 /** A transaction that cannot be; the text is for the client. */
 class Refusal extends Error {}
@@ -76,7 +77,9 @@ export async function transact(
       noteAppended(context, verbs.pusher.recent, draft, row);
     }
     fillResults(plan, drafts, results);
-    announce(context, touchedPartitions(plan, drafts));
+    const touched = touchedPartitions(plan, drafts);
+    announce(context, touched);
+    count(context, plan, touched);
     return ok({ success: true, transactionId, results });
   } catch (error) {
     if (error instanceof Refusal) return ok({ success: false, transactionId, error: error.message, results });
@@ -128,7 +131,7 @@ function mergeEntries(bundles: readonly AckBundle[], acks: readonly AckItem[]): 
   const byCursor = new Map<string, { entry: Acknowledge; done: number[] }>();
   for (const bundle of bundles) {
     const entry = acknowledgeOf(bundle, acks, RULES);
-    const done = bundle.offsets.filter((_, at) => ["completed", "success"].includes(acks[bundle.indexes[at]!]!.status));
+    const done = bundle.offsets.filter((_, at) => DONE.has(acks[bundle.indexes[at]!]!.status));
     const key = `${entry.queueId} ${entry.partitionId} ${entry.groupId}`;
     const merged = byCursor.get(key);
     if (!merged) {
@@ -241,6 +244,19 @@ function fillResults(plan: Plan, appended: Appended, results: OperationResult[])
   for (const [at, ack] of plan.acks.entries()) {
     const dlq = ack.status === "failed" || ack.status === "dlq";
     Object.assign(results[plan.ackAt[at]!]!, { success: true, transactionId: ack.transactionId, error: null, dlq });
+  }
+}
+
+/** Counts the transaction; its messages are counted where they are appended. */
+function count(context: EngineContext, plan: Plan, touched: readonly KnownPartition[]): void {
+  context.counters.requested(
+    "transactions",
+    touched.map((partition) => partition.queue.id),
+  );
+  for (const { partition, indexes } of plan.bundles) {
+    const failed = indexes.filter((index) => !DONE.has(plan.acks[index]!.status)).length;
+    // In a transaction what failed is dead-lettered.
+    context.counters.acknowledged(partition.queue.id, indexes.length - failed, failed, failed);
   }
 }
 
