@@ -13,6 +13,9 @@ import { deniedResponse, errorResponse } from "./respond.ts";
 /** Answers a request. */
 export type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
+/** Least role of a route, and its handler; without a role the route gets {@link defaultRole}. */
+type RoleAndHandler = [role: Role, handler: Handler] | [handler: Handler, role?: Role];
+
 /** Environment of the Hono application: what the listener passes beside the request. */
 export interface AppEnv {
   Bindings: Connection | undefined;
@@ -38,26 +41,22 @@ export class Routes {
     this.#services = services;
   }
 
-  get(path: string, handler: Handler, role?: Role): void {
-    this.#add("GET", path, handler, false, role);
+  get(path: string, ...route: RoleAndHandler): void {
+    this.#add("GET", path, ...split(route), false);
   }
 
-  post(path: string, handler: Handler, role?: Role): void {
-    this.#add("POST", path, handler, false, role);
+  post(path: string, ...route: RoleAndHandler): void {
+    this.#add("POST", path, ...split(route), false);
   }
 
-  delete(path: string, handler: Handler, role?: Role): void {
-    this.#add("DELETE", path, handler, false, role);
+  delete(path: string, ...route: RoleAndHandler): void {
+    this.#add("DELETE", path, ...split(route), false);
   }
 
-  /**
-   * Registers a hot route twice: as it is, and under a path ending in `/binary` that speaks CBOR both ways.
-   *
-   * @param role - Producing and consuming is for those who may write.
-   */
-  hot(method: "GET" | "POST", path: string, handler: Handler, role: Role = "read-write"): void {
-    this.#add(method, path, handler, false, role);
-    this.#add(method, `${path}/binary`, handler, true, role);
+  /** Registers a hot route twice: as it is, and under a path ending in `/binary` that speaks CBOR both ways. */
+  hot(method: "GET" | "POST", path: string, ...route: RoleAndHandler): void {
+    this.#add(method, path, ...split(route), false);
+    this.#add(method, `${path}/binary`, ...split(route), true);
   }
 
   /** Every route, in the order of registration. */
@@ -70,7 +69,7 @@ export class Routes {
     return this.#known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
   }
 
-  #add(method: string, path: string, handler: Handler, binary: boolean, role: Role | undefined): void {
+  #add(method: string, path: string, role: Role | null, handler: Handler, binary: boolean): void {
     const segments: Record<string, number> = {};
     for (const [index, segment] of path.slice(1).split("/").entries()) {
       if (segment.startsWith(":")) segments[segment.slice(1)] = index;
@@ -78,7 +77,7 @@ export class Routes {
     this.#known.push({
       method,
       path,
-      role: role ?? null,
+      role,
       pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`),
     });
     const services = this.#services;
@@ -98,4 +97,8 @@ export class Routes {
       return admission instanceof Promise ? admission.then(answer) : answer(admission);
     });
   }
+}
+
+function split([first, second]: RoleAndHandler): [role: Role | null, handler: Handler] {
+  return typeof first === "string" ? [first, second as Handler] : [(second as Role | undefined) ?? null, first];
 }

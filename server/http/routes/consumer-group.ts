@@ -8,26 +8,26 @@ import type { Routes } from "../router.ts";
 /** Registers the routes that change consumer groups. */
 export function consumerGroupRoutes(routes: Routes): void {
   const group = "/api/v1/consumer-groups/:group";
-  routes.delete(group, (exchange) =>
+  routes.delete(group, "admin", (exchange) =>
     exchange.forward("groupDelete", {
       group: exchange.name("group"),
       deleteMetadata: exchange.query().flag("deleteMetadata", true),
     }),
   );
-  routes.delete(`${group}/queues/:queue`, (exchange) =>
+  routes.delete(`${group}/queues/:queue`, "admin", (exchange) =>
     exchange.forward("groupQueueDelete", {
       group: exchange.name("group"),
       queue: exchange.name("queue"),
       deleteMetadata: exchange.query().flag("deleteMetadata", true),
     }),
   );
-  routes.post(`${group}/subscription`, (exchange) =>
+  routes.post(`${group}/subscription`, "read-write", (exchange) =>
     exchange.forwardBody("groupSubscriptionUpdate", { group: exchange.name("group") }),
   );
-  routes.post(`${group}/queues/:queue/seek`, (exchange) =>
+  routes.post(`${group}/queues/:queue/seek`, "read-write", (exchange) =>
     exchange.forwardBody("groupSeek", { group: exchange.name("group"), queue: exchange.name("queue") }),
   );
-  routes.post(`${group}/queues/:queue/partitions/:partition/seek`, (exchange) =>
+  routes.post(`${group}/queues/:queue/partitions/:partition/seek`, "read-write", (exchange) =>
     exchange.forward("partitionSeek", {
       group: exchange.name("group"),
       queue: exchange.name("queue"),

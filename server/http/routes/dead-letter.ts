@@ -8,7 +8,7 @@ import type { Routes } from "../router.ts";
 
 /** Registers the listing of dead letters. */
 export function deadLetterRoutes(routes: Routes): void {
-  routes.get("/api/v1/dlq", (exchange) => {
+  routes.get("/api/v1/dlq", "read-only", (exchange) => {
     const query = exchange.query();
     return exchange.forward("deadLetterList", {
       ...pageOf(query, 100),

@@ -13,7 +13,7 @@ const HEALTH_TIMEOUT_MS = 5_000;
 
 /** Registers the health check. */
 export function healthRoutes(routes: Routes): void {
-  routes.get("/health", health);
+  routes.get("/health", "public", health);
 }
 
 async function health(exchange: Exchange): Promise<Response> {

@@ -14,15 +14,15 @@ import type { Routes } from "../router.ts";
 export const POP_TIMEOUT_MS_MAX = 3_600_000;
 /** Registers the routes that lease messages. */
 export function popRoutes(routes: Routes): void {
-  routes.hot("GET", "/api/v1/pop/queue/:queue", (exchange) =>
+  routes.hot("GET", "/api/v1/pop/queue/:queue", "read-write", (exchange) =>
     exchange.forwardPop(popParams(exchange, exchange.query(), { queue: exchange.name("queue") })),
   );
-  routes.hot("GET", "/api/v1/pop/queue/:queue/partition/:partition", (exchange) =>
+  routes.hot("GET", "/api/v1/pop/queue/:queue/partition/:partition", "read-write", (exchange) =>
     exchange.forwardPop(
       popParams(exchange, exchange.query(), { queue: exchange.name("queue"), partition: exchange.name("partition") }),
     ),
   );
-  routes.hot("GET", "/api/v1/pop", (exchange) => {
+  routes.hot("GET", "/api/v1/pop", "read-write", (exchange) => {
     const query = exchange.query();
     const namespace = query.name("namespace");
     const task = query.name("task");
