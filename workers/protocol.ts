@@ -17,6 +17,7 @@ import type { HotOperations, PopParams } from "./protocol/hot.ts";
 import type { MessageOperations, MessageParams } from "./protocol/messages.ts";
 import type { PageParams } from "./protocol/page.ts";
 import type { QueueOperations } from "./protocol/queues.ts";
+import type { StreamOperations } from "./protocol/streams.ts";
 import type { SystemOperations } from "./protocol/system.ts";
 
 export type { AnswerFormat, BodyFormat, ContentCoding, MessageParams, PageParams, PopParams };
@@ -29,6 +30,7 @@ export interface OperationParams
     QueueOperations,
     MessageOperations,
     GroupOperations,
+    StreamOperations,
     SystemOperations {}
 
 /** Name of an operation: the verb a route calls and the engine carries out. */

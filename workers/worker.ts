@@ -39,6 +39,7 @@ import { isAway } from "./storage/failures.ts";
 import { groupVerbs } from "./verbs/groups.ts";
 import { messageVerbs } from "./verbs/messages.ts";
 import { queueVerbs } from "./verbs/queues.ts";
+import { streamVerbs } from "./verbs/streams.ts";
 import { systemVerbs } from "./verbs/system.ts";
 import { bodyOf, optionalBodyOf, type Verb, type Verbs } from "./verbs/verb.ts";
 
@@ -131,6 +132,7 @@ const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
   ...queueVerbs,
   ...messageVerbs,
   ...groupVerbs,
+  ...streamVerbs,
   ...systemVerbs,
 };
 

@@ -22,6 +22,7 @@ import { messageRoutes } from "./routes/message.ts";
 import { popRoutes } from "./routes/pop.ts";
 import { pushRoutes } from "./routes/push.ts";
 import { queueRoutes } from "./routes/queue.ts";
+import { streamRoutes } from "./routes/stream.ts";
 import { traceRoutes } from "./routes/trace.ts";
 
 /** What {@link buildApp} needs. */
@@ -56,6 +57,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     messageRoutes,
     consumerGroupRoutes,
     traceRoutes,
+    streamRoutes,
     healthRoutes,
   ]) {
     register(routes);

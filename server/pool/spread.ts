@@ -55,6 +55,7 @@ function preferredIndex(request: WorkerRequest, loads: readonly Load[]): number 
     }
     case "ack":
     case "ackBatch":
+    case "streamCycle":
       return ackIndex(lookAt(request.body), loads.length);
     case "leaseExtend":
     case "leaseAcknowledge":

@@ -114,6 +114,8 @@ export const PURGE_TABLES = [
   "traces",
   "tombstones",
   "transaction_keys",
+  "stream_cycles",
+  "stream_state",
   "segments",
   "partitions",
 ] as const;
