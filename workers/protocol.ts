@@ -15,6 +15,8 @@ import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/for
 import type { GroupOperations } from "./protocol/groups.ts";
 import type { HotOperations, PopParams } from "./protocol/hot.ts";
 import type { MessageOperations, MessageParams } from "./protocol/messages.ts";
+import type { Observation } from "./protocol/observation.ts";
+import type { OctoberOperations } from "./protocol/october.ts";
 import type { PageParams } from "./protocol/page.ts";
 import type { QueueOperations } from "./protocol/queues.ts";
 import type { StreamOperations } from "./protocol/streams.ts";
@@ -31,6 +33,7 @@ export interface OperationParams
     MessageOperations,
     GroupOperations,
     StreamOperations,
+    OctoberOperations,
     SystemOperations {}
 
 /** Name of an operation: the verb a route calls and the engine carries out. */

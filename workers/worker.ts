@@ -24,6 +24,8 @@ import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
 import type { Answer } from "./engine/context.ts";
 import { type Engine, openEngine } from "./engine/engine.ts";
 import { extend } from "./engine/extend.ts";
+import { octoberPop } from "./engine/october/pop.ts";
+import { octoberPush } from "./engine/october/push.ts";
 import type { PopCall } from "./engine/pop.ts";
 import { transact } from "./engine/transact.ts";
 import type { HotOperations } from "./protocol/hot.ts";
@@ -38,6 +40,7 @@ import {
 import { isAway } from "./storage/failures.ts";
 import { groupVerbs } from "./verbs/groups.ts";
 import { messageVerbs } from "./verbs/messages.ts";
+import { octoberVerbs } from "./verbs/october.ts";
 import { queueVerbs } from "./verbs/queues.ts";
 import { streamVerbs } from "./verbs/streams.ts";
 import { systemVerbs } from "./verbs/system.ts";
@@ -100,6 +103,13 @@ function encode(answer: Answer, format: BodyFormat): Encoded {
   return { status: answer.status, format, body };
 }
 
+/** An answer that was rendered as JSON text; null: there is nothing to say. */
+function encodeText(text: string | null, format: BodyFormat): Encoded {
+  if (text === null) return { status: 204, format: null, body: null };
+  if (format === "json") return { status: 200, format, body: textBody(text) };
+  return encode({ status: 200, value: JSON.parse(text) }, format);
+}
+
 function encodeAcks(results: AckResult[], format: BodyFormat): Encoded {
   if (format === "cbor") return encode({ status: 200, value: results }, "cbor");
   return { status: 200, format: "json", body: textBody(renderAckAnswer(results)) };
@@ -108,6 +118,10 @@ function encodeAcks(results: AckResult[], format: BodyFormat): Encoded {
 async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
   const items = readPushBody(request.body, request.bodyFormat);
   const cbor = request.bodyFormat === "cbor";
+  if (request.params.october) {
+    const answer = await octoberPush(engine.context, engine.pusher, items, cbor, request.params.producerSub);
+    return encode(answer, request.answerFormat);
+  }
   const results = items.length === 0 ? [] : await engine.pusher.push(items, cbor, request.params.producerSub);
   if (request.answerFormat === "json")
     return { status: 201, format: "json", body: textBody(renderPushAnswer(results)) };
@@ -118,6 +132,7 @@ async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }
   const call: PopCall = { cancelled: false, stop: null };
   pops.set(request.id, call);
   try {
+    if (request.params.october) return encodeText(await octoberPop(engine, request.params, call), request.answerFormat);
     const answer = await engine.popper.pop(request.params, call);
     if (!answer) return { status: 204, format: null, body: null };
     if ("partitions" in answer) return { status: 200, format: "segments", body: encodeSegmentAnswer(answer) };
@@ -133,6 +148,7 @@ const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
   ...messageVerbs,
   ...groupVerbs,
   ...streamVerbs,
+  ...octoberVerbs,
   ...systemVerbs,
 };
 

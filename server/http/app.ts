@@ -11,6 +11,7 @@ import { Guard } from "./auth/guard.ts";
 import { BodyReader } from "./body.ts";
 import { Compression } from "./compression.ts";
 import { negotiate } from "./exchange.ts";
+import { octoberRoutes } from "./october/routes.ts";
 import { errorResponse, preflightResponse } from "./respond.ts";
 import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
@@ -59,6 +60,8 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     traceRoutes,
     streamRoutes,
     healthRoutes,
+    octoberRoutes,
+    documentationRoutes,
   ]) {
     register(routes);
   }

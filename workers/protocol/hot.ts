@@ -27,11 +27,13 @@ export interface PopParams {
   subscriptionFrom: string;
   /** Messages are wanted as the segments they are stored in. */
   segments?: boolean;
+  /** The client speaks the dialect of October 2025. */
+  october?: true;
 }
 
 /** Operations that produce and consume, and their parameters. One that reads a body gets it in the request. */
 export interface HotOperations {
-  push: { producerSub: string | null };
+  push: { producerSub: string | null; october?: true };
   pop: PopParams;
   ack: Record<string, never>;
   ackBatch: Record<string, never>;
