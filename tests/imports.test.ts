@@ -11,17 +11,24 @@ const ROOT = join(import.meta.dirname, "..");
 const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])[] = [
   ["schema/wire/", ["schema/wire/"]],
   ["schema/database/", ["schema/database/"]],
+  ["workers/loop-lag.ts", []],
   ["workers/protocol.ts", ["schema/wire/", "workers/protocol/"]],
   ["workers/protocol/", ["schema/wire/", "workers/protocol/"]],
   ["workers/storage/", ["schema/", "workers/storage/", "workers/protocol.ts"]],
   ["workers/spool/", ["schema/wire/", "workers/spool/"]],
-  ["workers/engine/", ["schema/", "workers/storage/", "workers/spool/", "workers/engine/", "workers/protocol.ts"]],
+  [
+    "workers/engine/",
+    ["schema/", "workers/storage/", "workers/spool/", "workers/engine/", "workers/protocol", "workers/loop-lag.ts"],
+  ],
   ["workers/verbs/", ["schema/wire/", "workers/engine/", "workers/verbs/", "workers/protocol"]],
   ["workers/worker.ts", ["schema/wire/", "workers/"]],
-  ["server/pool/", ["server/pool/", "workers/protocol.ts"]],
-  ["server/http/", ["server/http/", "server/pool/", "schema/wire/", "server/config.ts"]],
+  ["server/pool/", ["server/pool/", "workers/protocol"]],
+  ["server/http/", ["server/http/", "server/pool/", "server/observe/", "schema/wire/", "server/config.ts"]],
   ["server/postgres/", ["server/postgres/", "workers/protocol.ts"]],
-  ["server/observe/", ["server/observe/"]],
+  [
+    "server/observe/",
+    ["server/observe/", "server/pool/", "server/config.ts", "workers/protocol", "workers/loop-lag.ts"],
+  ],
   ["server/config", ["server/config"]],
   ["server/", ["schema/", "workers/", "server/", "package.json"]],
 ];

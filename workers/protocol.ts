@@ -137,6 +137,8 @@ export type RouterMessage =
   | { kind: "wake"; queueIds: number[]; partitionIds: number[] | null }
   /** What is cached about these queues is out of date. An empty list means: everything. */
   | { kind: "invalidate"; queueNames: string[] }
+  /** Tell how you are doing: see `workers/protocol/observation.ts`. A worker that is not open yet does not answer. */
+  | { kind: "observe"; id: number }
   /** Finish what is in flight, answer parked pops as if their time ran out, close connections, answer `stopped`. */
   | { kind: "stop" };
 
@@ -152,6 +154,8 @@ export type WorkerMessage =
   | { kind: "changed"; queueNames: string[] }
   /** One line for the log of the process: level, event name, and plain fields. */
   | { kind: "log"; level: "debug" | "info" | "warn" | "error"; event: string; fields: Record<string, unknown> }
+  /** The answer to `observe`. */
+  | { kind: "observation"; id: number; observation: Observation }
   | { kind: "stopped"; index: number };
 
 /** Slots of the shared table of parked pops; a power of two. */

@@ -22,6 +22,7 @@ import { readPushBody } from "../schema/wire/push-request.ts";
 import { encodeSegmentAnswer } from "../schema/wire/segment-answer.ts";
 import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
 import type { Answer } from "./engine/context.ts";
+import { countPop } from "./engine/count-work.ts";
 import { type Engine, openEngine } from "./engine/engine.ts";
 import { extend } from "./engine/extend.ts";
 import { octoberPop } from "./engine/october/pop.ts";
@@ -134,6 +135,7 @@ async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }
   try {
     if (request.params.october) return encodeText(await octoberPop(engine, request.params, call), request.answerFormat);
     const answer = await engine.popper.pop(request.params, call);
+    if (!call.cancelled) countPop(engine.context, request.params, answer);
     if (!answer) return { status: 204, format: null, body: null };
     if ("partitions" in answer) return { status: 200, format: "segments", body: encodeSegmentAnswer(answer) };
     return { status: 200, format: request.answerFormat, body: renderPop(answer, request.answerFormat) };
@@ -223,6 +225,7 @@ async function handle(request: WorkerRequest): Promise<void> {
     respond(request.id, failure(error, request));
   } finally {
     underWay -= 1;
+    if (engine) engine.context.counters.worker.jobsDone += 1;
     if (underWay === 0) whenIdle?.();
   }
 }
@@ -272,6 +275,9 @@ function receive(message: RouterMessage): void {
       break;
     case "invalidate":
       engine?.invalidate(message.queueNames);
+      break;
+    case "observe":
+      if (engine) send({ kind: "observation", id: message.id, observation: engine.observe(underWay) });
       break;
     case "stop":
       stop();

@@ -8,7 +8,9 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import type { Observation } from "../../workers/protocol/observation.ts";
 import { PARKED_SLOTS, type WorkerMessage, type WorkerRequest, type WorkerSettings } from "../../workers/protocol.ts";
+import { Durations, type OperationReading } from "./durations.ts";
 import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
 import { type Answer, type LogLine, Slot } from "./slot.ts";
 import { bodySize, spread } from "./spread.ts";
@@ -24,6 +26,7 @@ export type {
   WorkerResponse,
 } from "../../workers/protocol.ts";
 export { TEXT_BODY_BYTES_MAX } from "../../workers/protocol.ts";
+export { DURATION_BOUNDS_S, type OperationReading } from "./durations.ts";
 export type { Refusal } from "./refusal.ts";
 export type { Answer, LogLine } from "./slot.ts";
 
@@ -87,6 +90,15 @@ export interface Pool {
   send(request: WorkerRequest, signal?: AbortSignal): Promise<Answer>;
   /** State now. */
   state(): PoolState;
+  /** Requests answered since the start, and how long they took. */
+  durations(): OperationReading[];
+  /**
+   * Asks every worker how it is doing; what each counted since it was asked before is in its answer, and nowhere else.
+   *
+   * @param timeoutMs - Waits so long for an answer; one that comes later is handed out by the next call.
+   * @returns By index; what came from each worker, oldest first.
+   */
+  observe(timeoutMs: number): Promise<Observation[][]>;
   /**
    * Refuses new requests, lets the workers finish, and ends them. Safe to call again.
    *
@@ -107,6 +119,7 @@ export function createPool(options: PoolOptions): Pool {
 class WorkerPool implements Pool {
   readonly #slots: Slot[];
   readonly #backlog: BacklogLimits;
+  readonly #durations = new Durations();
   #nextId = 1;
   #flushScheduled = false;
   #stopping: Promise<void> | null = null;
@@ -125,6 +138,7 @@ class WorkerPool implements Pool {
           parkedRegion: new Int32Array(parked, index * regionBytes, PARKED_SLOTS),
           spawn: options.spawn,
           log: options.log,
+          durations: this.#durations,
           onNews: (from, message) => this.#forward(from, message),
         }),
     );
@@ -171,6 +185,14 @@ class WorkerPool implements Pool {
         byteCount: slot.byteCount,
       })),
     };
+  }
+
+  durations(): OperationReading[] {
+    return this.#durations.read();
+  }
+
+  observe(timeoutMs: number): Promise<Observation[][]> {
+    return Promise.all(this.#slots.map((slot) => slot.observe(timeoutMs)));
   }
 
   stop(deadlineMs: number): Promise<void> {

@@ -9,6 +9,8 @@
  *
  * @module
  */
+
+import type { Observation } from "../../workers/protocol/observation.ts";
 import type {
   RouterMessage,
   WorkerMessage,
@@ -16,6 +18,7 @@ import type {
   WorkerResponse,
   WorkerSettings,
 } from "../../workers/protocol.ts";
+import type { Durations } from "./durations.ts";
 import { EMPTY, interruptionFor, type Refusal } from "./refusal.ts";
 import { bodySize, type Load } from "./spread.ts";
 
@@ -46,6 +49,7 @@ export interface SlotOptions {
   parkedRegion: Int32Array;
   spawn: () => Worker;
   log: LogLine;
+  durations: Durations;
   /** Receives what is not an answer: news for the other workers. */
   onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
 }
@@ -54,6 +58,7 @@ interface Pending {
   readonly request: WorkerRequest;
   readonly byteCount: number;
   readonly isPoll: boolean;
+  readonly startedAtMs: number;
   readonly resolve: (answer: Answer) => void;
 }
 
@@ -71,6 +76,11 @@ export class Slot implements Load {
   #outbox: WorkerRequest[] = [];
   #transfers: ArrayBuffer[] = [];
   #cancelled: number[] = [];
+  /** When the first request of the outbox was added: all of them, as good as. */
+  #turnAtMs = 0;
+  readonly #observers = new Map<number, () => void>();
+  readonly #observations: Observation[] = [];
+  #nextObserver = 1;
   #readyAtMs = 0;
   #rapidDeaths = 0;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
@@ -109,7 +119,8 @@ export class Slot implements Load {
     if (isPoll) this.pollCount++;
     else this.requestCount++;
     this.byteCount += byteCount;
-    this.#pending.set(request.id, { request, byteCount, isPoll, resolve });
+    if (this.#outbox.length === 0) this.#turnAtMs = performance.now();
+    this.#pending.set(request.id, { request, byteCount, isPoll, startedAtMs: this.#turnAtMs, resolve });
     this.#outbox.push(request);
     if (request.body instanceof ArrayBuffer) this.#transfers.push(request.body);
   }
@@ -138,6 +149,28 @@ export class Slot implements Load {
     if (at !== -1) this.#outbox.splice(at, 1);
     else this.#cancelled.push(id);
     pending.resolve(EMPTY);
+  }
+
+  /**
+   * Asks the worker how it is doing.
+   *
+   * @param timeoutMs - Waits so long for the answer; one that comes later is handed out by the next call.
+   * @returns What the worker answered since the call before, oldest first.
+   */
+  async observe(timeoutMs: number): Promise<Observation[]> {
+    if (this.alive) {
+      const id = this.#nextObserver++;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        this.#observers.set(id, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+        this.post({ kind: "observe", id });
+      });
+      this.#observers.delete(id);
+    }
+    return this.#observations.splice(0);
   }
 
   /** Posts a message; without effect while no worker runs. */
@@ -190,7 +223,11 @@ export class Slot implements Load {
   #receive(message: WorkerMessage): void {
     switch (message.kind) {
       case "responses":
-        for (const response of message.responses) this.#take(response.id)?.resolve(response);
+        this.#answer(message.responses);
+        return;
+      case "observation":
+        this.#observations.push(message.observation);
+        this.#observers.get(message.id)?.();
         return;
       case "pushed":
       case "changed":
@@ -210,6 +247,18 @@ export class Slot implements Load {
         return;
     }
     message satisfies never;
+  }
+
+  #answer(responses: readonly WorkerResponse[]): void {
+    const now = performance.now();
+    const { durations } = this.#options;
+    for (const response of responses) {
+      const pending = this.#take(response.id);
+      if (pending === null) continue;
+      const operation = pending.isPoll ? "popWait" : pending.request.operation;
+      durations.add(operation, (now - pending.startedAtMs) / 1000, response.status);
+      pending.resolve(response);
+    }
   }
 
   #ready(): void {
@@ -254,6 +303,7 @@ export class Slot implements Load {
     // The polls it had parked are answered below; left standing, its counters would wake workers for nobody for ever.
     // Each worker counts in a region of its own, so that this does not disturb the others.
     this.#options.parkedRegion.fill(0);
+    for (const resolve of this.#observers.values()) resolve();
     for (const [id, pending] of this.#pending) {
       this.#take(id);
       pending.resolve(interruptionFor(pending.request));

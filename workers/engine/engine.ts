@@ -5,6 +5,8 @@
  */
 
 import { KeyRing } from "../../schema/wire/segment.ts";
+import { LoopLag } from "../loop-lag.ts";
+import type { Observation } from "../protocol/observation.ts";
 import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
 import { type Database, openDatabase, openPool } from "../storage/database.ts";
 import { databasePing } from "../storage/queue-admin.ts";
@@ -15,6 +17,7 @@ import type { EngineContext } from "./context.ts";
 import { Counters } from "./counters.ts";
 import { type Jobs, startJobs } from "./jobs.ts";
 import { LeaseBook } from "./lease-book.ts";
+import { observe } from "./observe.ts";
 import { Peers } from "./peers.ts";
 import { Popper } from "./pop.ts";
 import { Pusher } from "./push.ts";
@@ -27,6 +30,8 @@ export interface Engine {
   popper: Popper;
   acker: Acker;
   leaseAcker: LeaseAcker;
+  /** How the worker is doing. `underWay`: requests begun and not answered. */
+  observe(underWay: number): Observation;
   /** Parked pops look at these queues again. */
   wake(queueIds: number[], partitionIds: number[] | null): void;
   /** Forgets what is known of these queues; of all when the list is empty. */
@@ -93,6 +98,8 @@ export async function openEngine(
   const pusher = new Pusher(context);
   const acker = new Acker(context, leases);
   const leaseAcker = new LeaseAcker(context, leases);
+  const loopLag = new LoopLag();
+  loopLag.start();
   let jobs: Jobs | null = null;
   if (leads) {
     peers = openPeers(context, popper, send);
@@ -105,6 +112,7 @@ export async function openEngine(
     popper,
     acker,
     leaseAcker,
+    observe: (underWay) => observe(context, { waiters: popper.waiters, peers, loopLag, underWay }),
     wake(queueIds, partitionIds) {
       popper.waiters.wake(queueIds, partitionIds);
       peers?.announceReady(queueIds);
@@ -116,6 +124,7 @@ export async function openEngine(
     },
     async stop() {
       popper.stop();
+      loopLag.stop();
       await jobs?.stop();
       await Promise.all([pusher.drained(), acker.drained(), leaseAcker.drained()]);
       await peers?.stop();

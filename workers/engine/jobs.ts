@@ -116,6 +116,7 @@ export function startJobs(context: EngineContext): Jobs {
       await job.run();
     } catch (error) {
       jobCounters.failures += 1;
+      context.counters.worker.databaseErrors += 1;
       const level = isAway(error) ? "warn" : "error";
       if (!stopping) context.log(level, "job_failed", { job: job.name, error: String(error) });
     }

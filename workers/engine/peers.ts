@@ -9,6 +9,7 @@
 
 import { randomUUID } from "node:crypto";
 import type postgres from "postgres";
+import type { PeersState } from "../protocol/observation.ts";
 import { notificationListen, notificationSend } from "../storage/notifications.ts";
 
 const GATHER_MS = 200;
@@ -17,6 +18,7 @@ const PEER_GONE_MS = 3 * HELLO_MS;
 /** NOTIFY takes at most 8,000 bytes. */
 const NAMES_LENGTH_MAX = 6_000;
 const IDS_MAX = 500;
+const GONE_MAX = 1_000;
 
 /** What travels. `from` is the sender; `changed` are queue names, `ready` queue ids. */
 interface PeerMessage {
@@ -43,6 +45,11 @@ export class Peers {
   readonly #events: PeerEvents;
   readonly #id = randomUUID();
   readonly #seen = new Map<string, number>();
+  /** Instances that were seen and show themselves no longer. */
+  readonly #gone = new Set<string>();
+  #sent = 0;
+  #received = 0;
+  #dropped = 0;
   readonly #changed = new Set<string>();
   readonly #ready = new Set<number>();
   #gather: ReturnType<typeof setTimeout> | null = null;
@@ -53,6 +60,17 @@ export class Peers {
   constructor(sql: postgres.Sql, events: PeerEvents) {
     this.#sql = sql;
     this.#events = events;
+  }
+
+  /** Who else is there, and how many notifications travelled since the start. */
+  state(): PeersState {
+    return {
+      alive: this.#seen.size,
+      dead: this.#gone.size,
+      sent: this.#sent,
+      received: this.#received,
+      dropped: this.#dropped,
+    };
   }
 
   /** Begins to listen. Failures are reported and mended in the background. */
@@ -103,7 +121,12 @@ export class Peers {
 
   #beat(): void {
     const now = Date.now();
-    for (const [peer, at] of this.#seen) if (now - at > PEER_GONE_MS) this.#seen.delete(peer);
+    for (const [peer, at] of this.#seen) {
+      if (now - at <= PEER_GONE_MS) continue;
+      this.#seen.delete(peer);
+      // Every start of an instance is another one; their number is bounded.
+      if (this.#gone.size < GONE_MAX) this.#gone.add(peer);
+    }
     this.#events.present(this.#seen.size > 0);
     this.#send([{ from: this.#id, hello: true }]);
   }
@@ -138,7 +161,9 @@ export class Peers {
         this.#sql,
         messages.map((message) => JSON.stringify(message)),
       );
+      this.#sent += messages.length;
     } catch (error) {
+      this.#dropped += messages.length;
       this.#events.trouble(error);
     }
   }
@@ -148,9 +173,12 @@ export class Peers {
     try {
       message = JSON.parse(text) as PeerMessage;
     } catch {
+      this.#dropped += 1;
       return;
     }
     if (typeof message.from !== "string" || message.from === this.#id) return;
+    this.#received += 1;
+    this.#gone.delete(message.from);
     const known = this.#seen.has(message.from);
     this.#seen.set(message.from, Date.now());
     if (!known) {

@@ -118,6 +118,8 @@ self.onmessage = ({ data: message }) => {
     case "invalidate":
       news.push(message);
       return;
+    case "observe":
+      return;
     case "stop":
       for (const id of [...parked.keys()]) unpark(id, true);
       setImmediate(() => self.postMessage({ kind: "stopped", index }));
