@@ -4,6 +4,7 @@
  * @module
  */
 import { Decoder, Encoder } from "cbor-x";
+import { checkDocumented } from "./documented.ts";
 
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
@@ -46,12 +47,15 @@ export function fromCbor(bytes: Uint8Array): unknown {
 export class Http {
   /** Base address without a trailing slash. */
   url: string;
+  readonly #documented: boolean;
 
-  constructor(url: string) {
+  /** @param documented - Whether every answer must be what the OpenAPI document says; false for servers that only echo. */
+  constructor(url: string, documented = true) {
     this.url = url;
+    this.#documented = documented;
   }
 
-  /** Sends one request; HTTP errors are answers, only a broken connection throws. */
+  /** Sends one request; HTTP errors are answers, only a broken connection, or an answer that is not as documented, throws. */
   async call(method: string, path: string, call: Call = {}): Promise<Answer> {
     const headers: Record<string, string> = {};
     let body: string | Uint8Array | undefined = call.raw;
@@ -69,7 +73,9 @@ export class Http {
       ...(body === undefined ? {} : { body: body as BodyInit }),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
     });
-    return toAnswer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
+    const answer = toAnswer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
+    if (this.#documented) checkDocumented(method, path, answer);
+    return answer;
   }
 
   get(path: string, headers: Record<string, string> = {}): Promise<Answer> {

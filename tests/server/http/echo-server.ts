@@ -30,7 +30,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
   });
   const listener = listen(config.host, config.port, (request, connection) => app.fetch(request, connection));
   return {
-    http: new Http(listener.url),
+    http: new Http(listener.url, false),
     listener,
     log,
     async stop() {
