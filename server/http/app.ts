@@ -17,6 +17,7 @@ import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
 import { consumerGroupRoutes } from "./routes/consumer-group.ts";
 import { deadLetterRoutes } from "./routes/dead-letter.ts";
+import { documentationRoutes } from "./routes/documentation.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leaseRoutes } from "./routes/lease.ts";
 import { messageRoutes } from "./routes/message.ts";
