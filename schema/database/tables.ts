@@ -21,6 +21,7 @@ import { bytea, instant, name255, offset, offsets, queen } from "./columns.ts";
 
 export { queen } from "./columns.ts";
 export * from "./october-tables.ts";
+export * from "./sample-tables.ts";
 export * from "./stream-tables.ts";
 
 /** Ids of partitions: one sequence for all, drawn only when a partition is made. */
