@@ -53,6 +53,14 @@ function untilNextLook(): number {
   return LOOK_MS - (Date.now() % LOOK_MS);
 }
 
+/** Whether an answer took all it was allowed to, so that more may be left. */
+function isFilled(answer: PopAnswer | SegmentAnswer, batch: number): boolean {
+  if ("partitions" in answer) return true;
+  let count = 0;
+  for (const { from, to } of answer.pieces) count += to - from;
+  return count >= batch;
+}
+
 /** Where the subscription parameters say that a group's consumption starts. */
 export function subscriptionOf(params: PopParams): Subscription {
   const { group, subscriptionMode, subscriptionFrom } = params;
@@ -105,11 +113,14 @@ export class Popper {
     const over = () => call.cancelled || this.#stopping || Date.now() >= deadline;
     let entered: readonly number[] = [];
     try {
+      let mayPark = params.wait && params.queue !== undefined && params.partition === undefined;
       for (;;) {
-        const since = this.waiters.sequence(entered);
+        let since = this.waiters.sequence(entered);
         // Only what the last attempt does not find is not there.
         const final = Date.now() >= deadline;
-        const { sources, answer, pause } = await this.#attempt(params, call, final);
+        const tried = mayPark && !final ? await this.#withoutLooking(params) : null;
+        mayPark = false;
+        const { sources, answer, pause } = tried ?? (await this.#attempt(params, call, final));
         if (answer || call.cancelled || this.#stopping) return answer;
         if (final) return null;
         if (over()) continue;
@@ -122,25 +133,47 @@ export class Popper {
           this.waiters.leave(entered);
           this.waiters.enter(queueIds);
           entered = queueIds;
-          continue;
+          if (!tried || !this.#isKnownEmpty(sources)) continue;
+          since = this.waiters.sequence(entered);
         }
-        const { done, stop } = this.waiters.park(
-          {
-            queueIds,
-            groupIds: sources.map((source) => source.groupId),
-            partitionId: sources[0]!.partitionId,
-          },
-          // Queues that match a namespace or task may come and go.
-          params.queue === undefined ? Math.min(deadline, Date.now() + untilNextLook()) : deadline,
-          since,
-        );
-        call.stop = stop;
-        await done;
-        call.stop = null;
+        // Queues that match a namespace or task may come and go.
+        const until = params.queue === undefined ? Math.min(deadline, Date.now() + untilNextLook()) : deadline;
+        await this.#park(sources, call, until, since);
         if (over() && (call.cancelled || this.#stopping)) return null;
       }
     } finally {
       this.waiters.leave(entered);
+    }
+  }
+
+  /** Waits to be woken. A pop whose client goes away hands on what it was woken for. */
+  async #park(sources: readonly Source[], call: PopCall, until: number, since: number): Promise<void> {
+    const { done, stop } = this.waiters.park(
+      {
+        queueIds: sources.map((source) => source.queueId),
+        groupIds: sources.map((source) => source.groupId),
+        partitionId: sources[0]!.partitionId,
+      },
+      until,
+      since,
+    );
+    call.stop = stop;
+    await done;
+    call.stop = null;
+    if (call.cancelled) for (const { queueId, groupId } of sources) this.waiters.pass(queueId, groupId, true);
+  }
+
+  #isKnownEmpty(sources: readonly Source[]): boolean {
+    return sources.length === 1 && this.waiters.isKnownEmpty(sources[0]!.queueId, sources[0]!.groupId);
+  }
+
+  /** What an attempt would come back with, when it is known without asking the store; else null. */
+  async #withoutLooking(params: PopParams): Promise<{ sources: Source[]; answer: null; pause: 0 } | null> {
+    try {
+      const sources = await this.#sources(params);
+      return this.#isKnownEmpty(sources) ? { sources, answer: null, pause: 0 } : null;
+    } catch {
+      return null;
     }
   }
 
@@ -201,9 +234,10 @@ export class Popper {
           },
         );
         if (answer) {
-          this.waiters.pass(source.queueId, source.groupId);
+          this.waiters.pass(source.queueId, source.groupId, isFilled(answer, params.batch));
           return { sources, answer, pause: 0 };
         }
+        this.waiters.foundNothing(source.queueId, source.groupId);
       }
       return { sources, answer: null, pause: 0 };
     } catch (error) {

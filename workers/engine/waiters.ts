@@ -3,9 +3,9 @@
  *
  * A waiter is woken by a push or a release on its queue (same worker directly, others by message), by its deadline, or by
  * the floor: one shared look per interval at when each waited-for group next has something, which also finds what no push
- * announces (expired leases, delays that ran out) at the moment it is due. Waking means: try again. Of many waiters of one
- * group a few are woken, and each that finds something wakes the next, so a push to a thousand parked pops costs a few
- * claims.
+ * announces (expired leases, delays that ran out) at the moment it is due. Waking means: try again. Of the waiters of one
+ * group as many are woken as partitions were announced, a few at first; each that finds something wakes the next while there
+ * may be more. So a push to a thousand parked pops costs one claim.
  *
  * @module
  */
@@ -37,6 +37,8 @@ export interface WaitedFor {
 /** See the module comment. */
 export class Waiters {
   readonly #byQueue = new Map<number, Set<Waiter>>();
+  /** Announced partitions that nobody was woken for yet, by queue and group; infinite when their number is not known. */
+  readonly #unserved = new Map<string, number>();
   readonly #parked: Int32Array;
   readonly #region: number;
   readonly #all: number;
@@ -139,8 +141,23 @@ export class Waiters {
     return { done, stop: finish };
   }
 
-  /** Wakes pops parked on these queues; pops of one partition only when it is among `partitionIds` (null: any). */
+  /**
+   * Whether a pop of a whole queue may park without looking first: another one of its group is parked, which found nothing
+   * and would have been woken since. Not while there are other instances: what they push is announced with a delay.
+   */
+  isKnownEmpty(queueId: number, groupId: number): boolean {
+    // The first worker speaks for the instance: see enterAll.
+    if (Atomics.load(this.#parked, 0) !== 0) return false;
+    return this.#next(queueId, groupId) !== null;
+  }
+
+  /**
+   * Wakes pops parked on these queues; pops of one partition only when it is among `partitionIds`.
+   *
+   * @param partitionIds - What may have something now; null or empty when that is not known.
+   */
   wake(queueIds: Iterable<number>, partitionIds: readonly number[] | null): void {
+    const announced = partitionIds === null || partitionIds.length === 0 ? Infinity : partitionIds.length;
     for (const id of queueIds) {
       const waiters = this.#byQueue.get(id);
       this.#sequence[Waiters.#slot(id)]! += 1;
@@ -154,10 +171,12 @@ export class Waiters {
         }
         const group = waiter.groupIds[waiter.queueIds.indexOf(id)]!;
         const count = woken.get(group) ?? 0;
-        if (count >= WOKEN_AT_ONCE) continue;
+        if (count >= WOKEN_AT_ONCE || count >= announced) continue;
         woken.set(group, count + 1);
         waiter.wake();
       }
+      for (const [group, count] of woken)
+        if (announced > count) this.#unserved.set(`${id} ${group}`, announced - count);
     }
   }
 
@@ -166,14 +185,33 @@ export class Waiters {
     for (const waiters of [...this.#byQueue.values()]) for (const waiter of [...waiters]) waiter.wake();
   }
 
-  /** A pop found something: the next one parked for the same group may, too. */
-  pass(queueId: number, groupId: number): void {
+  /**
+   * A woken pop found something, or went away without looking: the next one parked for the same group may find more.
+   *
+   * @param filled - Whether it left something behind for sure or for all it knows.
+   */
+  pass(queueId: number, groupId: number, filled: boolean): void {
+    if (this.#unserved.size === 0 && !filled) return;
+    const key = `${queueId} ${groupId}`;
+    const unserved = this.#unserved.get(key) ?? 0;
+    if (unserved === 0 && !filled) return;
+    const next = this.#next(queueId, groupId);
+    if (unserved <= 1 || next === null) this.#unserved.delete(key);
+    else this.#unserved.set(key, unserved - 1);
+    next?.wake();
+  }
+
+  /** A woken pop found nothing: neither would the next one. */
+  foundNothing(queueId: number, groupId: number): void {
+    if (this.#unserved.size > 0) this.#unserved.delete(`${queueId} ${groupId}`);
+  }
+
+  /** The first pop parked for a group of a whole queue. */
+  #next(queueId: number, groupId: number): Waiter | null {
     for (const waiter of this.#byQueue.get(queueId) ?? []) {
-      if (waiter.partitionId === null && waiter.groupIds[waiter.queueIds.indexOf(queueId)] === groupId) {
-        waiter.wake();
-        return;
-      }
+      if (waiter.partitionId === null && waiter.groupIds[waiter.queueIds.indexOf(queueId)] === groupId) return waiter;
     }
+    return null;
   }
 
   #armFloor(): void {

@@ -76,10 +76,64 @@ describe("parked pops", () => {
     expect(woken()).toBe(8);
     expect(other.woken).toBe(true);
     for (let next = 9; next <= 20; next += 1) {
-      waiters.pass(1, 1);
+      waiters.pass(1, 1, false);
       await settle();
       expect(woken()).toBe(next);
     }
+  });
+
+  test("are woken one for each partition that was announced, and one more when somebody left something behind", async () => {
+    const waiters = open();
+    const many = Array.from({ length: 20 }, () => park(waiters, [1]));
+    const woken = () => many.filter((state) => state.woken).length;
+    waiters.wake([1], [7, 8]);
+    await settle();
+    expect(woken()).toBe(2);
+    waiters.pass(1, 1, false);
+    await settle();
+    expect(woken()).toBe(2);
+    waiters.pass(1, 1, true);
+    await settle();
+    expect(woken()).toBe(3);
+  });
+
+  test("are woken for all of many announced partitions, until one finds nothing", async () => {
+    const waiters = open();
+    const many = Array.from({ length: 20 }, () => park(waiters, [1]));
+    const woken = () => many.filter((state) => state.woken).length;
+    waiters.wake(
+      [1],
+      Array.from({ length: 10 }, (_, id) => id),
+    );
+    await settle();
+    expect(woken()).toBe(8);
+    for (const expected of [9, 10, 10]) {
+      waiters.pass(1, 1, false);
+      await settle();
+      expect(woken()).toBe(expected);
+    }
+    waiters.wake([1], null);
+    await settle();
+    expect(woken()).toBe(18);
+    waiters.foundNothing(1, 1);
+    waiters.pass(1, 1, false);
+    await settle();
+    expect(woken()).toBe(18);
+  });
+
+  test("vouch for their queue and group being empty, but not beside other instances", async () => {
+    const shared = new SharedArrayBuffer(PARKED_SLOTS * WORKERS * 4);
+    const [first, second] = [open(undefined, 0, shared), open(undefined, 1, shared)];
+    expect(second.isKnownEmpty(1, 1)).toBe(false);
+    park(second, [1]);
+    park(second, [2], { partitionId: 7 });
+    const known = () => [second.isKnownEmpty(1, 1), second.isKnownEmpty(1, 2), second.isKnownEmpty(2, 1)];
+    expect(known()).toEqual([true, false, false]);
+    first.enterAll(true);
+    expect(known()).toEqual([false, false, false]);
+    first.enterAll(false);
+    second.wake([1], [3]);
+    expect(known()).toEqual([false, false, false]);
   });
 
   test("end at their deadline, or when they are stopped", async () => {
