@@ -12,6 +12,7 @@ import { openPool } from "../storage/database.ts";
 import { isAway } from "../storage/failures.ts";
 import { cursorSweep, jobElect } from "../storage/retention.ts";
 import type { EngineContext } from "./context.ts";
+import { newOctoberWalks, runOctoberForget } from "./october/forget.ts";
 import { JOB, type JobRun, runCleanup, runEviction, runPurge, runRetention, type Walks } from "./retention.ts";
 
 /** Running jobs. */
@@ -64,6 +65,7 @@ function jobsOf(run: JobRun): Job[] {
   const evictionWalks: Walks = new Map();
   let cleanedUpTo = { queueId: 0, id: 0 };
   let sweptAt: number | null = null;
+  const octoberWalks = newOctoberWalks();
   return [
     {
       name: "retention",
@@ -80,6 +82,13 @@ function jobsOf(run: JobRun): Job[] {
       intervalMs: Math.max(settings.retentionIntervalMs, CLEANUP_INTERVAL_MS_MIN),
       run: async () => {
         cleanedUpTo = await runCleanup(run, cleanedUpTo);
+      },
+    },
+    {
+      name: "october",
+      intervalMs: CLEANUP_INTERVAL_MS_MIN,
+      run: async () => {
+        await runOctoberForget(run.sql, octoberWalks, run.proceed);
       },
     },
     {

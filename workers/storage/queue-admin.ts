@@ -114,6 +114,8 @@ export const PURGE_TABLES = [
   "traces",
   "tombstones",
   "transaction_keys",
+  "october_answers",
+  "october_segments",
   "stream_cycles",
   "stream_state",
   "segments",
