@@ -10,7 +10,9 @@ import { buildApp } from "./http/app.ts";
 import type { Log } from "./observe/log.ts";
 import { createPool, type Pool } from "./pool/pool.ts";
 import { spawnWorker } from "./pool/spawn.ts";
-import { type Listener, listen } from "./runtime.ts";
+import { type Listener, listen, type Tls } from "./runtime.ts";
+import { holdSpoolFolder } from "./spool-folder.ts";
+import { readTls } from "./tls.ts";
 
 /** How long requests in flight may take to finish at a stop, in milliseconds. */
 const DRAIN_MS = 10_000;
@@ -61,6 +63,7 @@ export class Server {
 
   async #start(onDatabaseLost: () => void): Promise<ServerFacts | null> {
     const startedAt = performance.now();
+    const tls = readTls(this.#config.tls, (reason) => this.#log("warn", "tls_certificate", { reason }));
     const open = await openDatabase(this.#config, this.#log);
     const { embedded } = open;
     if (embedded !== null) {
@@ -81,7 +84,7 @@ export class Server {
     this.#closers.push({ name: "workers", close: () => pool.stop(DRAIN_MS) });
     await pool.start();
     if (this.#stopped !== null) return null;
-    const listener = this.#listen(pool);
+    const listener = this.#listen(pool, tls);
     this.#closers.push({ name: "listener", close: () => drain(listener, pool) });
     return factsOf(this.#config, this.#version, listener, open, prepared, startedAt);
   }
@@ -108,10 +111,10 @@ export class Server {
     }
   }
 
-  #listen(pool: Pool): Listener {
+  #listen(pool: Pool, tls: Tls | null): Listener {
     const app = buildApp({ pool, config: this.#config, log: this.#log, version: this.#version });
     try {
-      return listen(this.#config.host, this.#config.port, (request, connection) => app.fetch(request, connection));
+      return listen(this.#config.host, this.#config.port, (request, connection) => app.fetch(request, connection), tls);
     } catch (error) {
       throw new Error(listenFailure(error, this.#config), { cause: error });
     }

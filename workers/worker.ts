@@ -202,7 +202,7 @@ function failure(error: unknown, request: WorkerRequest): Encoded & { retryAfter
       kind: "log",
       level: "error",
       event: "request_failed",
-      fields: { operation: request.operation, error: detail },
+      fields: { request: request.id, operation: request.operation, error: detail },
     });
   }
   const answer = encode({ status: known.status, value: { error: known.message } }, request.answerFormat);

@@ -12,6 +12,8 @@ import { BodyReader } from "./body.ts";
 import { Compression } from "./compression.ts";
 import { negotiate } from "./exchange.ts";
 import { octoberRoutes } from "./october/routes.ts";
+import { restrictOrigins } from "./origins.ts";
+import { requestIdOf } from "./request-id.ts";
 import { errorResponse, preflightResponse } from "./respond.ts";
 import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
@@ -20,7 +22,9 @@ import { deadLetterRoutes } from "./routes/dead-letter.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leaseRoutes } from "./routes/lease.ts";
+import { maintenanceRoutes } from "./routes/maintenance.ts";
 import { messageRoutes } from "./routes/message.ts";
+import { migrationRoutes } from "./routes/migration.ts";
 import { popRoutes } from "./routes/pop.ts";
 import { pushRoutes } from "./routes/push.ts";
 import { queueRoutes } from "./routes/queue.ts";
@@ -47,6 +51,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
   const compression = new Compression(config.compression, config.host);
+  if (config.corsOrigins !== "*") app.use(restrictOrigins(config.corsOrigins));
   const guard = config.auth === null ? null : new Guard(config.auth, log);
   const routes = new Routes(app, { pool, config, bodies, log, compression, guard, version });
   for (const register of [
@@ -60,8 +65,10 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     consumerGroupRoutes,
     traceRoutes,
     streamRoutes,
+    maintenanceRoutes,
     healthRoutes,
     octoberRoutes,
+    migrationRoutes,
     documentationRoutes,
   ]) {
     register(routes);
@@ -78,12 +85,14 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   app.onError((error, context) => {
     const { answerFormat } = negotiate(context.req.raw);
     if (error instanceof QueenError) return clientErrorResponse(error, answerFormat);
+    const requestId = requestIdOf(context.req.raw);
     log("error", "request_failed", {
+      request_id: requestId,
       method: context.req.method,
       path: context.req.path,
       error: error.stack ?? String(error),
     });
-    return errorResponse(ERRORS.INTERNAL.status, ERRORS.INTERNAL.text, answerFormat);
+    return errorResponse(ERRORS.INTERNAL.status, ERRORS.INTERNAL.text, answerFormat, { "x-request-id": requestId });
   });
   return app;
 }

@@ -11,6 +11,7 @@ import type { Guard } from "./auth/guard.ts";
 import type { BodyReader } from "./body.ts";
 import type { Compression } from "./compression.ts";
 import { checkName, decode, Query } from "./parameters.ts";
+import { requestIdOf } from "./request-id.ts";
 import { emptyResponse, errorResponse, toResponse } from "./respond.ts";
 import { bytesLeaving } from "./stream.ts";
 
@@ -178,8 +179,26 @@ export class Exchange {
     const coding = compression.choose(this.request, address);
     if (coding !== null) request.coding = coding;
     const answer = await pool.send(request, signal);
+    if (answer.status === 500) return this.#failed(request, answer);
     const varies = isLong(answer) && (coding !== null || compression.appliesTo(address));
     return toResponse(answer, answerFormat, varies);
+  }
+
+  /** Ties the client's answer to the line its worker logged, which knows the number of the request only. */
+  #failed({ id, operation, answerFormat }: WorkerRequest, answer: Answer): Response {
+    const requestId = requestIdOf(this.request);
+    const { method, url } = this.request;
+    const { pathname } = new URL(url);
+    this.services.log("error", "request_answered_500", {
+      request_id: requestId,
+      request: id,
+      operation,
+      method,
+      path: pathname,
+    });
+    const response = toResponse(answer, answerFormat);
+    response.headers.set("x-request-id", requestId);
+    return response;
   }
 }
 

@@ -33,6 +33,8 @@ const Health = exact(
   { title: "Health" },
 );
 
+const Readiness = exact({ status: oneOf("ready", "unready"), database: oneOf("connected", "disconnected") });
+
 /** Routes about the server itself. */
 export const systemOperations: readonly ApiOperation[] = [
   {
@@ -45,6 +47,27 @@ export const systemOperations: readonly ApiOperation[] = [
       200: { description: "Both.", schema: Health },
       503: { description: "Not both.", schema: Health },
     },
-    isPublic: true,
+    role: "public",
+  },
+  {
+    method: "GET",
+    path: "/health/live",
+    id: "healthLive",
+    tag: "System",
+    summary: "Whether the process is alive",
+    answers: { 200: { description: "It is.", schema: exact({ status: oneOf("alive") }) } },
+    role: "public",
+  },
+  {
+    method: "GET",
+    path: "/health/ready",
+    id: "healthReady",
+    tag: "System",
+    summary: "Whether requests should be sent here",
+    answers: {
+      200: { description: "Yes.", schema: Readiness },
+      503: { description: "No, or not now.", schema: Readiness },
+    },
+    role: "public",
   },
 ];

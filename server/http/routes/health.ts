@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Answer } from "../../pool/pool.ts";
+import type { Answer, PoolState } from "../../pool/pool.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
@@ -11,19 +11,35 @@ import type { Routes } from "../router.ts";
 /** A database that has not answered by then counts as disconnected, in milliseconds. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
-/** Registers the health check. */
+/** Registers the health check, and its two halves: is the process alive, and can it serve. */
 export function healthRoutes(routes: Routes): void {
   routes.get("/health", "public", health);
+  routes.get("/health/live", "public", () => jsonResponse({ status: "alive" }));
+  routes.get("/health/ready", "public", readiness);
+}
+
+/** Ready as long as `/health` is green: whoever asks wants to know where to send requests. */
+async function readiness(exchange: Exchange): Promise<Response> {
+  const { healthy, report } = await examine(exchange);
+  const { database = "disconnected" } = report;
+  return jsonResponse({ status: healthy ? "ready" : "unready", database }, healthy ? 200 : 503);
+}
+
+/** Asks a worker, and through it the database. */
+async function examine({
+  services: { pool },
+}: Exchange): Promise<{ healthy: boolean; report: Record<string, unknown> }> {
+  const answer = await withTimeout(
+    pool.send({ id: 0, operation: "health", params: {}, bodyFormat: "json", answerFormat: "json", body: null }),
+  );
+  const { ready } = pool.state();
+  return { healthy: ready && answer !== null && answer.status === 200, report: reportOf(answer) };
 }
 
 async function health(exchange: Exchange): Promise<Response> {
   const { config, pool, version } = exchange.services;
-  const answer = await withTimeout(
-    pool.send({ id: 0, operation: "health", params: {}, bodyFormat: "json", answerFormat: "json", body: null }),
-  );
-  const report = reportOf(answer);
-  const { ready, workers } = pool.state();
-  const healthy = ready && answer !== null && answer.status === 200;
+  const { healthy, report } = await examine(exchange);
+  const { ready, workers, instance } = pool.state();
   const memory = process.memoryUsage();
   const value = {
     status: healthy ? "healthy" : "unhealthy",
@@ -33,7 +49,7 @@ async function health(exchange: Exchange): Promise<Response> {
     version,
     instance: config.instanceId,
     uptime_s: Math.floor(process.uptime()),
-    shared_state: { enabled: false },
+    shared_state: sharedState(config.instanceId, instance),
     queen: { worker_id: 0, status: ready ? "active" : "degraded" },
     workers: workers.map((worker) => ({
       worker_id: worker.index,
@@ -46,6 +62,17 @@ async function health(exchange: Exchange): Promise<Response> {
     ...report,
   };
   return jsonResponse(value, healthy ? 200 : 503);
+}
+
+/** What instances share, as far as it says how they behave. */
+function sharedState(serverId: string, instance: PoolState["instance"]): Record<string, unknown> {
+  return {
+    enabled: true,
+    running: true,
+    server_id: serverId,
+    maintenance_mode: instance.pushMaintenance,
+    pop_maintenance_mode: instance.popMaintenance,
+  };
 }
 
 /** What the worker says about the database; empty when none answered. */
