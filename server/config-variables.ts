@@ -4,6 +4,7 @@
  * @module
  */
 import { ACCESS_VARIABLES } from "./config-variables-access.ts";
+import { SPOOL_VARIABLES } from "./config-variables-spool.ts";
 
 /** Fewest connections a worker can do its work with: one for each kind of work (push, pop, ack, looking). */
 export const CONNECTIONS_PER_WORKER_MIN = 4;
@@ -285,6 +286,7 @@ export const VARIABLES = {
     description:
       "Compress answers over 1 KiB (gzip, zstd) for clients that accept it; auto: not for those on this machine or in a private network.",
   },
+  ...SPOOL_VARIABLES,
   ...ACCESS_VARIABLES,
 } as const satisfies Record<string, Variable>;
 

@@ -9,6 +9,7 @@
 import { availableParallelism, homedir, hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { type AccessConfig, accessConfig } from "./config-access.ts";
+import { type SpoolConfig, spoolConfig } from "./config-spool.ts";
 import {
   CONNECTIONS_PER_WORKER_DEFAULT,
   CONNECTIONS_PER_WORKER_MIN,
@@ -75,6 +76,7 @@ export interface Config extends AccessConfig {
   /** Bounds per worker. */
   readonly backlog: { readonly requestsMax: number; readonly pollsMax: number; readonly bytesMax: number };
   readonly segmentCacheBytesMax: number;
+  readonly spool: SpoolConfig;
   /** When answers are compressed for clients that accept it. */
   readonly compression: "off" | "on" | "auto";
 }
@@ -194,6 +196,7 @@ function toConfig(
       bytesMax: values.BACKLOG_BYTES_MAX,
     },
     segmentCacheBytesMax: values.SEGMENT_CACHE_BYTES ?? segmentCacheBytes(machine.memoryBytes, workerCount),
+    spool: spoolConfig(values, values.QUEEN_DATA_DIR ?? machineDataDir(values.XDG_DATA_HOME, machine)),
     // One of its choices: parse() saw to that.
     compression: values.COMPRESSION as Config["compression"],
   };

@@ -74,9 +74,11 @@ export class Server {
     const prepared = await prepareDatabase(open.target);
     if (prepared.applied.length > 0) this.#log("info", "migrated", { applied: prepared.applied });
     if (this.#stopped !== null) return null;
+    const spoolFolder = holdSpoolFolder(this.#config.spool, this.#log);
+    this.#closers.push({ name: "spool", close: async () => spoolFolder?.release() });
     const pool = createPool({
       workerCount: this.#config.workerCount,
-      settings: (index) => settingsFor(this.#config, open.target, index),
+      settings: (index) => settingsFor(this.#config, open.target, index, spoolFolder !== null),
       backlog: this.#config.backlog,
       spawn: spawnWorker,
       log: this.#log,
@@ -161,7 +163,7 @@ function factsOf(
   };
 }
 
-function settingsFor(config: Config, database: DatabaseTarget, index: number): WorkerSettings {
+function settingsFor(config: Config, database: DatabaseTarget, index: number, spools: boolean): WorkerSettings {
   const { retentionIntervalMs, retentionBatchSize, evictionIntervalMs, evictionBatchSize, partitionCleanupDays } =
     config.jobs;
   return {
@@ -181,5 +183,6 @@ function settingsFor(config: Config, database: DatabaseTarget, index: number): W
     partitionCleanupDays,
     segmentCacheBytesMax: config.segmentCacheBytesMax,
     logLevel: config.logLevel,
+    spool: spools ? { ...config.spool } : null,
   };
 }

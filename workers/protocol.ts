@@ -14,6 +14,7 @@
 import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/format.ts";
 import type { GroupOperations } from "./protocol/groups.ts";
 import type { HotOperations, PopParams } from "./protocol/hot.ts";
+import type { InstanceState, MaintenanceOperations, SpoolAppendParams } from "./protocol/maintenance.ts";
 import type { MessageOperations, MessageParams } from "./protocol/messages.ts";
 import type { Observation } from "./protocol/observation.ts";
 import type { OctoberOperations } from "./protocol/october.ts";
@@ -33,6 +34,7 @@ export interface OperationParams
     MessageOperations,
     GroupOperations,
     StreamOperations,
+    MaintenanceOperations,
     OctoberOperations,
     SystemOperations {}
 
@@ -110,6 +112,21 @@ export interface WorkerSettings {
   partitionCleanupDays: number;
   segmentCacheBytesMax: number;
   logLevel: string;
+  /** Null: this instance cannot spool. Worker 0 opens it. */
+  spool: SpoolSettings | null;
+}
+
+/** Where and how pushes are spooled. */
+export interface SpoolSettings {
+  /** Held by this process alone. */
+  folder: string;
+  bytesMax: number;
+  /** Most messages in a file. */
+  fileMessagesMax: number;
+  /** Most messages that are replayed at once. */
+  batchMessagesMax: number;
+  /** Pause after a replay that failed, at first; it doubles up to a second. */
+  retryMs: number;
 }
 
 /** Why requests of a dead worker are answered as they are; also the `stage` of a worker's own fault report. */
@@ -156,6 +173,13 @@ export type WorkerMessage =
   | { kind: "log"; level: "debug" | "info" | "warn" | "error"; event: string; fields: Record<string, unknown> }
   /** The answer to `observe`. */
   | { kind: "observation"; id: number; observation: Observation }
+  /** From worker 0: how the instance stands. */
+  | { kind: "state"; state: InstanceState }
+  /**
+   * The database did not take this push: it is to be spooled by worker 0, as `spoolAppend` with these parameters and this
+   * body. `answer` is the answer to it once that is done.
+   */
+  | { kind: "divert"; params: SpoolAppendParams; body: ArrayBuffer; answer: WorkerResponse }
   | { kind: "stopped"; index: number };
 
 /** Slots of the shared table of parked pops; a power of two. */

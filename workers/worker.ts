@@ -17,7 +17,7 @@ import type { BodyFormat, ContentCoding } from "../schema/wire/format.ts";
 import { renderJson, withoutRawJson } from "../schema/wire/json-render.ts";
 import { readLeaseAckRequest } from "../schema/wire/lease-ack-request.ts";
 import { renderPop } from "../schema/wire/pop-answer.ts";
-import { pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
+import { type PushResult, pushResultValue, renderPushAnswer } from "../schema/wire/push-answer.ts";
 import { readPushBody } from "../schema/wire/push-request.ts";
 import { encodeSegmentAnswer } from "../schema/wire/segment-answer.ts";
 import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
@@ -40,6 +40,7 @@ import {
 } from "./protocol.ts";
 import { isAway } from "./storage/failures.ts";
 import { groupVerbs } from "./verbs/groups.ts";
+import { maintenanceVerbs } from "./verbs/maintenance.ts";
 import { messageVerbs } from "./verbs/messages.ts";
 import { octoberVerbs } from "./verbs/october.ts";
 import { queueVerbs } from "./verbs/queues.ts";
@@ -116,17 +117,27 @@ function encodeAcks(results: AckResult[], format: BodyFormat): Encoded {
   return { status: 200, format: "json", body: textBody(renderAckAnswer(results)) };
 }
 
-async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded> {
+/** Null: the answer comes from worker 0, once it has spooled what the database did not take. */
+async function push(engine: Engine, request: WorkerRequest & { operation: "push" }): Promise<Encoded | null> {
   const items = readPushBody(request.body, request.bodyFormat);
   const cbor = request.bodyFormat === "cbor";
   if (request.params.october) {
+    engine.spooler?.refuseWhileBuffering();
     const answer = await octoberPush(engine.context, engine.pusher, items, cbor, request.params.producerSub);
     return encode(answer, request.answerFormat);
   }
-  const results = items.length === 0 ? [] : await engine.pusher.push(items, cbor, request.params.producerSub);
-  if (request.answerFormat === "json")
-    return { status: 201, format: "json", body: textBody(renderPushAnswer(results)) };
-  return encode({ status: 201, value: results.map(pushResultValue) }, "cbor");
+  if (items.length === 0) return encodePush([], request.answerFormat);
+  const { results, diversion } = await engine.door.push(items, cbor, request.params.producerSub);
+  const answer = encodePush(results, request.answerFormat);
+  if (diversion === null) return answer;
+  const body = ownBuffer(diversion.bytes);
+  self.postMessage({ kind: "divert", params: diversion.params, body, answer: { id: request.id, ...answer } }, [body]);
+  return null;
+}
+
+function encodePush(results: PushResult[], format: BodyFormat): Encoded {
+  if (format === "json") return { status: 201, format, body: textBody(renderPushAnswer(results)) };
+  return encode({ status: 201, value: results.map(pushResultValue) }, format);
 }
 
 async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }): Promise<Encoded> {
@@ -151,11 +162,12 @@ const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
   ...groupVerbs,
   ...streamVerbs,
   ...octoberVerbs,
+  ...maintenanceVerbs,
   ...systemVerbs,
 };
 
 /** The one place where operations meet verbs. */
-async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded> {
+async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded | null> {
   const { context } = engine;
   const encoded = async (answer: Promise<Answer>) => encode(await answer, request.answerFormat);
   switch (request.operation) {
@@ -172,6 +184,7 @@ async function carryOut(engine: Engine, request: WorkerRequest): Promise<Encoded
     }
     case "transaction": {
       const operations = readTransactionRequest(bodyOf(request));
+      if (operations.some(({ type }) => type === "push")) engine.spooler?.refuseWhileBuffering();
       return await encoded(transact(context, engine, operations, request.bodyFormat === "cbor"));
     }
     case "leaseExtend":
@@ -220,7 +233,8 @@ async function handle(request: WorkerRequest): Promise<void> {
   try {
     await opening;
     const answer = await carryOut(engine!, request);
-    respond(request.id, request.coding === undefined ? answer : await coded(answer, request.coding));
+    if (answer !== null)
+      respond(request.id, request.coding === undefined ? answer : await coded(answer, request.coding));
   } catch (error) {
     respond(request.id, failure(error, request));
   } finally {
@@ -251,6 +265,7 @@ async function start(message: Extract<RouterMessage, { kind: "start" }>): Promis
 async function stop(): Promise<void> {
   const index = engine?.context.settings.index ?? 0;
   engine?.popper.stop();
+  engine?.halt();
   if (underWay > 0) await new Promise<void>((resolve) => (whenIdle = resolve));
   flush();
   await engine?.stop();

@@ -8,11 +8,12 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import { INSTANCE_STATE_UNKNOWN, type InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
 import { PARKED_SLOTS, type WorkerMessage, type WorkerRequest, type WorkerSettings } from "../../workers/protocol.ts";
 import { Durations, type OperationReading } from "./durations.ts";
 import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
-import { type Answer, type LogLine, Slot } from "./slot.ts";
+import { type Answer, type Diverted, type LogLine, Slot } from "./slot.ts";
 import { bodySize, spread } from "./spread.ts";
 
 export type {
@@ -69,6 +70,8 @@ export interface PoolState {
   /** False while no worker is alive, or one of them keeps dying. */
   ready: boolean;
   workers: WorkerState[];
+  /** What worker 0 said last. */
+  instance: InstanceState;
 }
 
 /** The face of the pool. */
@@ -120,6 +123,7 @@ class WorkerPool implements Pool {
   readonly #slots: Slot[];
   readonly #backlog: BacklogLimits;
   readonly #durations = new Durations();
+  #instance = INSTANCE_STATE_UNKNOWN;
   #nextId = 1;
   #flushScheduled = false;
   #stopping: Promise<void> | null = null;
@@ -140,6 +144,8 @@ class WorkerPool implements Pool {
           log: options.log,
           durations: this.#durations,
           onNews: (from, message) => this.#forward(from, message),
+          onState: (state) => this.#enter(state),
+          onDiverted: (message, resolve) => this.#spool(message, resolve),
         }),
     );
   }
@@ -155,7 +161,8 @@ class WorkerPool implements Pool {
   send(request: WorkerRequest, signal?: AbortSignal): Promise<Answer> {
     if (this.#stopping !== null) return this.#refuse(request, "stopping");
     if (signal?.aborted) return Promise.resolve(EMPTY);
-    const index = spread(request, this.#slots);
+    if (this.#instance.popMaintenance && request.operation === "pop") return Promise.resolve(EMPTY);
+    const index = this.#instance.buffering && mayPush(request) ? this.#spoolIndex() : spread(request, this.#slots);
     if (index === -1) return this.#refuse(request, "down");
     const slot = this.#slots[index]!;
     const isPoll = request.operation === "pop" && request.params.wait;
@@ -176,6 +183,7 @@ class WorkerPool implements Pool {
   state(): PoolState {
     return {
       ready: this.#slots.some((slot) => slot.alive) && !this.#slots.some((slot) => slot.isFailing),
+      instance: this.#instance,
       workers: this.#slots.map((slot, index) => ({
         index,
         state: slot.state,
@@ -213,6 +221,40 @@ class WorkerPool implements Pool {
     return new Promise((resolve) => setTimeout(resolve, holdMs, refusal));
   }
 
+  /** Worker 0, which alone writes the spool; -1 while it is being replaced. */
+  #spoolIndex(): number {
+    return this.#slots[0]!.alive ? 0 : -1;
+  }
+
+  #enter(state: InstanceState): void {
+    const pausing = state.popMaintenance && !this.#instance.popMaintenance;
+    this.#instance = state;
+    if (!pausing) return;
+    for (const slot of this.#slots) slot.cancelPolls();
+    this.#scheduleFlush();
+  }
+
+  /** Has worker 0 spool a push that another worker could not store. */
+  #spool({ params, body, answer }: Diverted, resolve: (answer: Answer) => void): void {
+    const { format } = answer;
+    const request: WorkerRequest = {
+      id: this.#nextId++,
+      operation: "spoolAppend",
+      params,
+      bodyFormat: "json",
+      answerFormat: format === "cbor" ? "cbor" : "json",
+      body,
+    };
+    const slot = this.#slots[0]!;
+    const reason = this.#stopping !== null ? "stopping" : slot.alive ? "busy" : "down";
+    if (reason !== "busy" || !this.#hasRoom(slot, request, false)) {
+      resolve(refusalFor(request, reason));
+      return;
+    }
+    slot.add(request, false, (spooled) => resolve(spooled.status === 201 ? answer : spooled));
+    this.#scheduleFlush();
+  }
+
   /** setImmediate and not a microtask: those run after each socket, this after all sockets that were readable. */
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
@@ -231,4 +273,9 @@ class WorkerPool implements Pool {
       slot.post(message.kind === "pushed" ? { ...message, kind: "wake" } : { ...message, kind: "invalidate" });
     }
   }
+}
+
+/** Whether a request may append messages: it must not overtake what is spooled. */
+function mayPush({ operation }: WorkerRequest): boolean {
+  return operation === "push" || operation === "transaction" || operation === "streamCycle";
 }

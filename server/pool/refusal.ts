@@ -50,6 +50,7 @@ export function refusalFor(request: WorkerRequest, reason: RefusalReason): Refus
 export function interruptionFor(request: WorkerRequest): Refusal {
   if (request.operation === "pop") return EMPTY;
   if (request.operation === "transaction") return UNKNOWN;
+  if (request.operation === "spoolAppend") return request.params.repeatable ? RETRYABLE : UNKNOWN;
   if (request.operation === "push" && !everyItemHasId(request.body)) return UNKNOWN;
   return RETRYABLE;
 }

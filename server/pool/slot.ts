@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
 import type {
   RouterMessage,
@@ -41,6 +42,9 @@ export type LogLine = (
   fields: Record<string, unknown>,
 ) => void;
 
+/** A push that is to be spooled by worker 0. */
+export type Diverted = Extract<WorkerMessage, { kind: "divert" }>;
+
 /** What a slot needs from the pool. */
 export interface SlotOptions {
   settings: WorkerSettings;
@@ -52,6 +56,9 @@ export interface SlotOptions {
   durations: Durations;
   /** Receives what is not an answer: news for the other workers. */
   onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
+  onState: (state: InstanceState) => void;
+  /** Takes over a request of the worker; `resolve` is to be called once. */
+  onDiverted: (message: Diverted, resolve: (answer: Answer) => void) => void;
 }
 
 interface Pending {
@@ -173,6 +180,11 @@ export class Slot implements Load {
     return this.#observations.splice(0);
   }
 
+  /** As {@link Slot.cancel}, for every waiting pop. */
+  cancelPolls(): void {
+    for (const [id, { isPoll }] of this.#pending) if (isPoll) this.cancel(id);
+  }
+
   /** Posts a message; without effect while no worker runs. */
   post(message: RouterMessage, transfers: ArrayBuffer[] = []): void {
     this.#worker?.postMessage(message, transfers);
@@ -233,6 +245,12 @@ export class Slot implements Load {
       case "changed":
         this.#options.onNews(this.#options.settings.index, message);
         return;
+      case "state":
+        this.#options.onState(message.state);
+        return;
+      case "divert":
+        this.#divert(message);
+        return;
       case "log":
         this.#options.log(message.level, message.event, { worker: this.#options.settings.index, ...message.fields });
         return;
@@ -259,6 +277,11 @@ export class Slot implements Load {
       durations.add(operation, (now - pending.startedAtMs) / 1000, response.status);
       pending.resolve(response);
     }
+  }
+
+  #divert(message: Diverted): void {
+    const pending = this.#take(message.answer.id);
+    if (pending !== null) this.#options.onDiverted(message, pending.resolve);
   }
 
   #ready(): void {

@@ -60,6 +60,13 @@ function preferredIndex(request: WorkerRequest, loads: readonly Load[]): number 
     case "leaseExtend":
     case "leaseAcknowledge":
       return leaseIndex(request.params.leaseId, loads.length);
+    case "maintenanceGet":
+    case "maintenanceSet":
+    case "popMaintenanceGet":
+    case "popMaintenanceSet":
+    case "bufferStatus":
+    case "spoolAppend":
+      return 0;
     default:
       return -1;
   }

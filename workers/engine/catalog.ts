@@ -187,6 +187,11 @@ export class Catalog {
     return null;
   }
 
+  /** The queue of a name as it was when it was last read, however long ago. */
+  remembered(name: string): QueueRow | null {
+    return this.#queues.get(name)?.row ?? null;
+  }
+
   /** The queue of a name, or null when there is none. */
   async queue(name: string): Promise<QueueRow | null> {
     const known = this.knownQueue(name);

@@ -8,6 +8,7 @@ import { KeyRing } from "../../schema/wire/segment.ts";
 import { LoopLag } from "../loop-lag.ts";
 import type { Observation } from "../protocol/observation.ts";
 import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
+import { Spool } from "../spool/spool.ts";
 import { type Database, openDatabase, openPool } from "../storage/database.ts";
 import { databasePing } from "../storage/queue-admin.ts";
 import { Acker } from "./ack.ts";
@@ -15,18 +16,26 @@ import { LeaseAcker } from "./acknowledge-lease.ts";
 import { Catalog } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { Counters } from "./counters.ts";
+import { Flags } from "./flags.ts";
 import { type Jobs, startJobs } from "./jobs.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { observe } from "./observe.ts";
 import { Peers } from "./peers.ts";
 import { Popper } from "./pop.ts";
 import { Pusher } from "./push.ts";
+import { PushDoor } from "./push-door.ts";
 import { SegmentCache } from "./segment-cache.ts";
+import { Spooler } from "./spooler.ts";
 
 /** See the module comment. */
 export interface Engine {
   context: EngineContext;
   pusher: Pusher;
+  /** Where pushes of clients come in. */
+  door: PushDoor;
+  /** In worker 0 only. */
+  spooler: Spooler | null;
+  flags: Flags | null;
   popper: Popper;
   acker: Acker;
   leaseAcker: LeaseAcker;
@@ -36,6 +45,8 @@ export interface Engine {
   wake(queueIds: number[], partitionIds: number[] | null): void;
   /** Forgets what is known of these queues; of all when the list is empty. */
   invalidate(queueNames: string[]): void;
+  /** Pushes that wait for the spool to drain are spooled, from now on. */
+  halt(): void;
   /** Answers parked pops, finishes what is under way, ends jobs and connections. */
   stop(): Promise<void>;
 }
@@ -101,14 +112,32 @@ export async function openEngine(
   const loopLag = new LoopLag();
   loopLag.start();
   let jobs: Jobs | null = null;
+  let flags: Flags | null = null;
+  let spooler: Spooler | null = null;
   if (leads) {
-    peers = openPeers(context, popper, send);
+    flags = new Flags(context, {
+      read: () => spooler?.noteChange(),
+      answered: (healthy) => spooler?.databaseAnswered(healthy),
+      changed: () => peers?.announceFlags(),
+    });
+    try {
+      spooler = new Spooler(context, pusher, flags, await openSpool(context));
+      await flags.start();
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    peers = openPeers(context, popper, flags, send);
     await peers.start();
+    spooler.start();
     jobs = startJobs(context);
   }
   return {
     context,
     pusher,
+    door: new PushDoor(context, pusher, spooler),
+    spooler,
+    flags,
     popper,
     acker,
     leaseAcker,
@@ -122,8 +151,11 @@ export async function openEngine(
       popper.queueChanged(queueNames);
       for (const queue of queueNames) peers?.announceChanged(queue);
     },
+    halt: () => spooler?.halt(),
     async stop() {
       popper.stop();
+      flags?.stop();
+      await spooler?.stop();
       loopLag.stop();
       await jobs?.stop();
       await Promise.all([pusher.drained(), acker.drained(), leaseAcker.drained()]);
@@ -135,7 +167,22 @@ export async function openEngine(
 
 const peerPools = new WeakMap<EngineContext, ReturnType<typeof openPool>>();
 
-function openPeers(context: EngineContext, popper: Popper, send: (message: WorkerMessage) => void): Peers {
+/** The spool of the instance; null when it cannot have one. */
+async function openSpool({ settings, ring, log }: EngineContext): Promise<Spool | null> {
+  if (settings.spool === null) return null;
+  return await Spool.open({
+    ...settings.spool,
+    ring,
+    onDamage: (fields) => log("error", "spool_damaged", fields),
+  });
+}
+
+function openPeers(
+  context: EngineContext,
+  popper: Popper,
+  flags: Flags,
+  send: (message: WorkerMessage) => void,
+): Peers {
   const pool = openPool(context.settings.database, 1, `queen ${context.settings.instanceId} peers`.slice(0, 60));
   peerPools.set(context, pool);
   return new Peers(pool, {
@@ -149,6 +196,7 @@ function openPeers(context: EngineContext, popper: Popper, send: (message: Worke
       popper.waiters.wake(queueIds, null);
       send({ kind: "pushed", queueIds, partitionIds: null });
     },
+    flags: () => void flags.refresh(),
     present: (present) => popper.waiters.enterAll(present),
     trouble: (error) => context.log("warn", "peers_trouble", { error: String(error) }),
   });

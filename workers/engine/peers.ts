@@ -26,6 +26,8 @@ interface PeerMessage {
   hello?: true;
   changed?: string[];
   ready?: number[];
+  /** The switches of the system may have changed. */
+  flags?: true;
 }
 
 /** What arriving messages set off. */
@@ -34,6 +36,8 @@ export interface PeerEvents {
   changed(names: string[]): void;
   /** Null means: any queue may have messages. */
   ready(queueIds: number[] | null): void;
+  /** The switches of the system may have changed. */
+  flags(): void;
   /** Whether there are other instances. */
   present(present: boolean): void;
   trouble(error: unknown): void;
@@ -83,6 +87,7 @@ export class Peers {
         () => {
           this.#events.changed([]);
           this.#events.ready(null);
+          this.#events.flags();
           this.#send([{ from: this.#id, hello: true }]);
         },
       );
@@ -95,6 +100,11 @@ export class Peers {
   announceChanged(name: string): void {
     this.#changed.add(name);
     this.#arm();
+  }
+
+  /** Tells the others, at once, to read the switches of the system. */
+  announceFlags(): void {
+    this.#send([{ from: this.#id, flags: true }]);
   }
 
   /** Tells the others that queues may have something for their parked pops. */
@@ -187,6 +197,7 @@ export class Peers {
       this.#send([{ from: this.#id, hello: true }]);
     }
     if (Array.isArray(message.changed) && message.changed.length > 0) this.#events.changed(message.changed);
+    if (message.flags === true) this.#events.flags();
     if (Array.isArray(message.ready) && message.ready.length > 0) this.#events.ready(message.ready);
   }
 }

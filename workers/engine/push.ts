@@ -33,8 +33,9 @@ const EXTRA_FLIGHT_BYTES_MIN = 128 * 1024;
 const FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 /** How often a flight meets changed options or a vanished queue before its messages are refused. */
 const SURPRISES_MAX = 5;
-/** How long a push waits for a database that went away. */
+/** How long a push waits for a database that went away: before it is refused, or before it is spooled. */
 const AWAY_MS_MAX = 5_000;
+const AWAY_BEFORE_SPOOL_MS_MAX = 1_000;
 
 interface Waiting {
   unit: PushUnit;
@@ -269,7 +270,7 @@ async function appendSurely(context: EngineContext, drafts: readonly Draft[]): P
   const entries = drafts.map((draft) => draft.append);
   const bodies = entries.length === 1 ? entries[0]!.body : Buffer.concat(entries.map((entry) => entry.body));
   const keys = entries.length === 1 ? entries[0]!.keys : Buffer.concat(entries.map((entry) => entry.keys));
-  const deadline = Date.now() + AWAY_MS_MAX;
+  const deadline = Date.now() + (context.settings.spool === null ? AWAY_MS_MAX : AWAY_BEFORE_SPOOL_MS_MAX);
   for (let pause = 50; ; pause = Math.min(pause * 2, 500)) {
     try {
       return await withConflictRetry(() => segmentAppend(context.database.push, entries, bodies, keys));

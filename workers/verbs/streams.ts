@@ -15,6 +15,7 @@ export const streamVerbs: Verbs<keyof StreamOperations> = {
   streamQueryRegister: ({ context, request }) => streamQueryRegister(context, readStreamQuery(bodyOf(request))),
   streamCycle: ({ engine, context, request }) => {
     const cycle = readStreamCycle(bodyOf(request));
+    if (cycle.pushItems.length > 0) engine.spooler?.refuseWhileBuffering();
     // Under one lease no two cycles are the same: the same one again is a repetition.
     const cycleId = cycle.ack?.leaseId ? cycleDigest(request.body!) : crypto.randomUUID();
     return streamCycle(context, engine, cycle, { cycleId, cbor: request.bodyFormat === "cbor" });

@@ -105,5 +105,6 @@ function settingsOf(index: number, workerCount: number, instanceId: string): Wor
     partitionCleanupDays: 1,
     segmentCacheBytesMax: 0,
     logLevel: "info",
+    spool: null,
   };
 }

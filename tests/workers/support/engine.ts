@@ -160,6 +160,7 @@ const SETTINGS: Omit<WorkerSettings, "database"> = {
   partitionCleanupDays: 30,
   segmentCacheBytesMax: 1024 * 1024,
   logLevel: "info",
+  spool: null,
 };
 
 const OPTIONS: QueueOptions = {
