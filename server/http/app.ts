@@ -23,7 +23,6 @@ import { documentationRoutes } from "./routes/documentation.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leaseRoutes } from "./routes/lease.ts";
 import { maintenanceRoutes } from "./routes/maintenance.ts";
-import { maintenanceRoutes } from "./routes/maintenance.ts";
 import { messageRoutes } from "./routes/message.ts";
 import { migrationRoutes } from "./routes/migration.ts";
 import { popRoutes } from "./routes/pop.ts";
@@ -66,7 +65,6 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     consumerGroupRoutes,
     traceRoutes,
     streamRoutes,
-    maintenanceRoutes,
     maintenanceRoutes,
     healthRoutes,
     octoberRoutes,

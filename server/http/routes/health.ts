@@ -75,17 +75,6 @@ function sharedState(serverId: string, instance: PoolState["instance"]): Record<
   };
 }
 
-/** What instances share, as far as it says how they behave. */
-function sharedState(serverId: string, instance: PoolState["instance"]): Record<string, unknown> {
-  return {
-    enabled: true,
-    running: true,
-    server_id: serverId,
-    maintenance_mode: instance.pushMaintenance,
-    pop_maintenance_mode: instance.popMaintenance,
-  };
-}
-
 /** What the worker says about the database; empty when none answered. */
 function reportOf(answer: Answer | null): Record<string, unknown> {
   if (answer === null || answer.error !== undefined || typeof answer.body !== "string") return {};
