@@ -41,19 +41,8 @@ export interface AppOptions {
   version: string;
 }
 
-/**
- * Builds the application: every route, errors in one shape, CORS on every answer.
- *
- * @returns An app whose `fetch(request, connection?)` answers one request.
- */
-export function buildApp(options: AppOptions): Hono<AppEnv> {
-  const { config, log, pool, version } = options;
-  const app = new Hono<AppEnv>();
-  const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
-  const compression = new Compression(config.compression, config.host);
-  if (config.corsOrigins !== "*") app.use(restrictOrigins(config.corsOrigins));
-  const guard = config.auth === null ? null : new Guard(config.auth, log);
-  const routes = new Routes(app, { pool, config, bodies, log, compression, guard, version });
+/** Registers every route. */
+export function registerRoutes(routes: Routes): void {
   for (const register of [
     queueRoutes,
     pushRoutes,
@@ -73,6 +62,22 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   ]) {
     register(routes);
   }
+}
+
+/**
+ * Builds the application: every route, errors in one shape, CORS on every answer.
+ *
+ * @returns An app whose `fetch(request, connection?)` answers one request.
+ */
+export function buildApp(options: AppOptions): Hono<AppEnv> {
+  const { config, log, pool, version } = options;
+  const app = new Hono<AppEnv>();
+  const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
+  const compression = new Compression(config.compression, config.host);
+  if (config.corsOrigins !== "*") app.use(restrictOrigins(config.corsOrigins));
+  const guard = config.auth === null ? null : new Guard(config.auth, log);
+  const routes = new Routes(app, { pool, config, bodies, log, compression, guard, version });
+  registerRoutes(routes);
   app.options("*", () => preflightResponse());
   app.notFound((context) => {
     const { answerFormat } = negotiate(context.req.raw);

@@ -9,6 +9,7 @@ import {
   ERROR_STATUSES,
   errorStatusesOf,
   pathParametersOf,
+  roleOf,
   TAGS,
 } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -91,7 +92,7 @@ export function buildDocument(version: string): JsonObject {
       description: INTRODUCTION,
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: "/" }],
+    servers: [{ url: "./" }],
     security: [{}, { bearer: [] }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
@@ -103,7 +104,7 @@ export function buildDocument(version: string): JsonObject {
           type: "http",
           scheme: "bearer",
           bearerFormat: "JWT",
-          description: "Needed when JWT_ENABLED is true.",
+          description: "Needed when JWT_ENABLED is true; `x-role` of an operation is the least role that may call it.",
         },
       },
     },
@@ -151,7 +152,8 @@ function operationObject(operation: ApiOperation, id: string, binary: boolean, c
       },
     }),
     responses,
-    ...(operation.isPublic && { security: [] }),
+    "x-role": roleOf(operation),
+    ...(roleOf(operation) === "public" && { security: [] }),
   };
 }
 

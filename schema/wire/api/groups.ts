@@ -36,6 +36,7 @@ export const groupOperations: readonly ApiOperation[] = [
     id: "deleteGroup",
     tag: "Consumer groups",
     summary: "Forget a group everywhere",
+    role: "admin",
     query: { deleteMetadata },
     answers: { 200: { description: "It is forgotten; also when it was not known.", schema: exact(forgotten) } },
   },
@@ -45,6 +46,7 @@ export const groupOperations: readonly ApiOperation[] = [
     id: "deleteGroupOfQueue",
     tag: "Consumer groups",
     summary: "Forget a group on one queue",
+    role: "admin",
     query: { deleteMetadata },
     answers: {
       200: {

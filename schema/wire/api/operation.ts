@@ -66,8 +66,16 @@ export interface ApiOperation {
   answers: Readonly<Record<number, ApiAnswer>>;
   /** Also served under the path followed by `/binary`, CBOR both ways, and by CBOR in the headers. */
   hot?: boolean;
-  /** Never asks for a token. */
-  isPublic?: boolean;
+  /** Least role it is open to when authentication is on; see {@link roleOf} for what is meant without one. */
+  role?: ApiRole;
+}
+
+/** Roles, each including those before it; `public` routes never look at a token. */
+export type ApiRole = "public" | "read-only" | "read-write" | "admin";
+
+/** The least role an operation is open to: what it says, or else reading for a GET that takes no messages, and writing. */
+export function roleOf(operation: ApiOperation): ApiRole {
+  return operation.role ?? (operation.method === "GET" && !operation.hot ? "read-only" : "read-write");
 }
 
 /** Parameters in a path, in order. */
@@ -89,7 +97,7 @@ export const ERROR_STATUSES: Readonly<Record<number, string>> = {
 
 /** Statuses under which an operation may answer `{"error"}`, less those it describes itself. */
 export function errorStatusesOf(operation: ApiOperation): number[] {
-  const statuses = operation.isPublic ? [500] : [401, 403, 500, 503];
+  const statuses = roleOf(operation) === "public" ? [500] : [401, 403, 500, 503];
   const takesInput = operation.query !== undefined || operation.path.includes(":");
   if (takesInput || operation.body !== undefined) statuses.push(400);
   if (operation.body !== undefined) statuses.push(413);

@@ -6,6 +6,7 @@
 import { acknowledgeOperations } from "./acknowledge.ts";
 import { consumeOperations } from "./consume.ts";
 import { groupOperations } from "./groups.ts";
+import { internalOperations } from "./internal.ts";
 import { messageOperations } from "./messages.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
@@ -23,4 +24,5 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...traceOperations,
   ...groupOperations,
   ...systemOperations,
+  ...internalOperations,
 ];

@@ -57,6 +57,7 @@ export const queueOperations: readonly ApiOperation[] = [
     id: "deleteQueue",
     tag: "Queues",
     summary: "Delete a queue and everything in it",
+    role: "admin",
     answers: {
       200: {
         description: "It is gone; also when it was not there.",
@@ -70,6 +71,7 @@ export const queueOperations: readonly ApiOperation[] = [
     id: "clearQueue",
     tag: "Queues",
     summary: "Delete the messages of a queue, or of one partition",
+    role: "admin",
     query: { partition: Type.String({ description: "All partitions when absent." }) },
     answers: {
       200: {

@@ -17,39 +17,28 @@ const ASK_AGAIN = "no-cache";
 /** Registers the routes that describe the API; they are open to everybody, as what they say is. */
 export function documentationRoutes(routes: Routes): void {
   let document: string | null = null;
-  routes.get(
-    "/openapi.json",
-    (exchange) => {
-      document ??= JSON.stringify(buildDocument(exchange.services.version));
-      return textResponse(exchange, document, {
-        "content-type": "application/json",
-        "cache-control": ASK_AGAIN,
-        "access-control-allow-origin": "*",
-      });
-    },
-    "public",
+  routes.get("/openapi.json", "public", (exchange) => {
+    document ??= JSON.stringify(buildDocument(exchange.services.version));
+    return textResponse(exchange, document, {
+      "content-type": "application/json",
+      "cache-control": ASK_AGAIN,
+      "access-control-allow-origin": "*",
+    });
+  });
+  routes.get("/docs", "public", (exchange) =>
+    textResponse(exchange, documentationPage(exchange.services.version), {
+      "content-type": "text/html; charset=utf-8",
+      "cache-control": ASK_AGAIN,
+      "content-security-policy": DOCUMENTATION_POLICY,
+      "referrer-policy": "no-referrer",
+    }),
   );
-  routes.get(
-    "/docs",
-    (exchange) =>
-      textResponse(exchange, documentationPage(exchange.services.version), {
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": ASK_AGAIN,
-        "content-security-policy": DOCUMENTATION_POLICY,
-        "referrer-policy": "no-referrer",
-      }),
-    "public",
-  );
-  routes.get(
-    "/docs/:file",
-    async (exchange) => {
-      const name = exchange.name("file");
-      const file = Object.hasOwn(DOCUMENTATION_FILES, name) ? DOCUMENTATION_FILES[name] : undefined;
-      if (file === undefined) return errorResponse(404, `No such file: ${name}`, exchange.answerFormat);
-      return textResponse(exchange, await file.text(), { "content-type": file.type, "cache-control": FOR_EVER });
-    },
-    "public",
-  );
+  routes.get("/docs/:file", "public", async (exchange) => {
+    const name = exchange.name("file");
+    const file = Object.hasOwn(DOCUMENTATION_FILES, name) ? DOCUMENTATION_FILES[name] : undefined;
+    if (file === undefined) return errorResponse(404, `No such file: ${name}`, exchange.answerFormat);
+    return textResponse(exchange, await file.text(), { "content-type": file.type, "cache-control": FOR_EVER });
+  });
 }
 
 /** A text, compressed for clients far away. */
