@@ -7,6 +7,7 @@ import { acknowledgeOperations } from "./acknowledge.ts";
 import { consumeOperations } from "./consume.ts";
 import { groupOperations } from "./groups.ts";
 import { internalOperations } from "./internal.ts";
+import { maintenanceOperations } from "./maintenance.ts";
 import { messageOperations } from "./messages.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
@@ -24,5 +25,6 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...traceOperations,
   ...groupOperations,
   ...systemOperations,
+  ...maintenanceOperations,
   ...internalOperations,
 ];

@@ -48,6 +48,16 @@ const Duplicate = exact({
   message_id: Type.String({ ...Uuid, description: "Of the message that is kept." }),
   queueName: Type.String(),
 });
+const Buffered = exact(
+  {
+    index: Type.Integer(),
+    status: Type.Literal("buffered"),
+    queue: Type.String(),
+    partition: Type.String(),
+    transactionId: Type.String({ description: "As given, or drawn." }),
+  },
+  { description: "On the disk of the server; stored when the database takes it, once and in order." },
+);
 const Failed = exact({
   index: Type.Integer(),
   status: Type.Literal("failed"),
@@ -57,7 +67,7 @@ const Failed = exact({
 });
 
 /** One element of the answer to a push. */
-export const PushResultAnswer = Type.Union([Queued, Duplicate, Failed], { title: "PushResult" });
+export const PushResultAnswer = Type.Union([Queued, Duplicate, Buffered, Failed], { title: "PushResult" });
 
 const AckOperation = Type.Object({
   type: Type.Literal("ack"),
