@@ -52,20 +52,40 @@ export function interruptionFor(request: WorkerRequest): Refusal {
   if (request.operation === "transaction") return UNKNOWN;
   if (request.operation === "spoolAppend") return request.params.repeatable ? RETRYABLE : UNKNOWN;
   if (request.operation === "push" && !everyItemHasId(request.body)) return UNKNOWN;
+  if (request.operation === "streamCycle" && !isRecognised(request.body)) return UNKNOWN;
   return RETRYABLE;
+}
+
+/**
+ * True when the body is small JSON of a cycle that names its lease, by which it is known again, or whose pushed items all
+ * carry a transaction id.
+ */
+function isRecognised(body: WorkerRequest["body"]): boolean {
+  const parsed = smallJson(body);
+  if (!isRecord(parsed)) return false;
+  const { ack, push_items: items } = parsed;
+  const hasLease = isRecord(ack) && typeof ack.leaseId === "string" && ack.leaseId !== "";
+  return hasLease || allHaveIds(items ?? []);
 }
 
 /** True when the body is small JSON whose items all carry a transaction id, so that repeating it is harmless. */
 function everyItemHasId(body: WorkerRequest["body"]): boolean {
-  if (typeof body !== "string") return false;
+  const parsed = smallJson(body);
+  return isRecord(parsed) && allHaveIds(parsed.items);
+}
+
+function allHaveIds(items: unknown): boolean {
+  if (!Array.isArray(items)) return false;
+  return items.every((item) => isRecord(item) && typeof item.transactionId === "string" && item.transactionId !== "");
+}
+
+/** The value of a body that was small enough to be kept; undefined otherwise. */
+function smallJson(body: WorkerRequest["body"]): unknown {
+  if (typeof body !== "string") return undefined;
   try {
-    const parsed: unknown = JSON.parse(body);
-    if (!isRecord(parsed) || !Array.isArray(parsed.items)) return false;
-    return parsed.items.every(
-      (item) => isRecord(item) && typeof item.transactionId === "string" && item.transactionId !== "",
-    );
+    return JSON.parse(body);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

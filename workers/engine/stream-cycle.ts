@@ -165,7 +165,8 @@ class Attempt {
     return await this.#context.database.ack.begin(async (sql) => {
       const changes = { upserts: request.upserts, deletes: request.deletes };
       const outcome = await streamCycleBegin(sql, { ...at, queryId: request.queryId, cycleId, changes });
-      if (outcome === "repeated") return this.#reached ?? { appended: [], released: true, before: true };
+      if (outcome === "repeated")
+        return this.#reached ?? { appended: [], released: request.releaseLease, before: true };
       if (outcome === "unknown") throw new Refusal(`Unknown query_id: ${request.queryId}`);
       const appended = await appendInTransaction(this.#context, sql, units);
       const released = await this.#acknowledge(sql, at);

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
 import { LaneMeter, metered } from "./lanes.ts";
+import { withSafeTransactions } from "./transaction.ts";
 
 /** A pool, or an open transaction to take part in. */
 export type Sql = postgres.Sql | postgres.TransactionSql;
@@ -108,7 +109,8 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
       instant: { to: 1184, from: [1184], serialize: String, parse: instantText },
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as postgres.Sql;
-  return target.prepare ? sql : withoutPipelining(sql);
+  const safe = withSafeTransactions(sql);
+  return target.prepare ? safe : withoutPipelining(safe);
 }
 
 /**

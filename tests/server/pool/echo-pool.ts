@@ -46,7 +46,7 @@ export function echoPool(options: Partial<PoolOptions> & { instanceId?: string }
 
 /** A request with a JSON body. */
 export function bodyRequest(
-  operation: "push" | "ack" | "ackBatch" | "transaction" | "configure",
+  operation: "push" | "ack" | "ackBatch" | "transaction" | "configure" | "streamCycle",
   body: string | ArrayBuffer | null,
 ): WorkerRequest {
   const params = operation === "push" ? { producerSub: null } : {};

@@ -5,6 +5,7 @@ import { bodyRequest, popRequest } from "./echo-pool.ts";
 
 const item = { queue: "q", payload: 1 };
 const pushOf = (...items: object[]) => bodyRequest("push", JSON.stringify({ items }));
+const cycleUnder = (leaseId: string) => ({ push_items: [item], ack: { transactionId: "t", leaseId } });
 
 describe("interruptionFor() a request whose worker died", () => {
   test.each([
@@ -18,6 +19,10 @@ describe("interruptionFor() a request whose worker died", () => {
     ["nor one whose body is gone", bodyRequest("push", new ArrayBuffer(20_000)), 409],
     ["nor one that is no JSON", bodyRequest("push", "{"), 409],
     ["nor a transaction", bodyRequest("transaction", "{}"), 409],
+    ["a cycle under its lease may be repeated", bodyRequest("streamCycle", JSON.stringify(cycleUnder("l"))), 500],
+    ["nor one that names none and pushes without ids", bodyRequest("streamCycle", JSON.stringify(cycleUnder(""))), 409],
+    ["but one that pushes nothing may be", bodyRequest("streamCycle", "{}"), 500],
+    ["a cycle whose body is gone must not be", bodyRequest("streamCycle", new ArrayBuffer(20_000)), 409],
     ["an acknowledgement may be repeated", bodyRequest("ack", "{}"), 500],
     ["a pop is empty", popRequest({ queue: "q" }), 204],
   ])("%s", (_what, request, status) => {
