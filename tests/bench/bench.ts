@@ -27,6 +27,12 @@ export interface BenchOptions {
   seed: number;
   /** Folder of the server's source; this repository's when absent. */
   root?: string;
+  /** See `ServerOptions`. */
+  preload?: string;
+  dataDir?: string;
+  env?: Record<string, string>;
+  /** Called as the window of a load opens and when it has closed, except for loads that only prepare; the load waits for neither. */
+  onWindow?: (open: boolean) => void;
 }
 
 /** Payload length of every scenario, as the design's table says. */
@@ -73,7 +79,7 @@ export class Bench {
    * @throws {Error} when the server does not start.
    */
   static async start(options: BenchOptions): Promise<Bench> {
-    const server = await startServer({ workers: options.workers, root: options.root });
+    const server = await startServer(options);
     return new Bench(options, server, await findPostmaster(server.dataDir));
   }
 
@@ -139,6 +145,15 @@ export class Bench {
    * @throws {Error} when it failed, or a check did.
    */
   async load(request: LoadRequest): Promise<LoadOutcome> {
+    const { onWindow } = this.options;
+    let open = false;
+    const readUsed = () => {
+      open = !open;
+      if (open && request.tag === undefined) onWindow?.(true);
+      const cpu = this.#cpu();
+      if (!open && request.tag === undefined) onWindow?.(false);
+      return cpu;
+    };
     const outcome = await runLoad(
       {
         url: this.server.url,
@@ -150,7 +165,7 @@ export class Bench {
         seconds: request.seconds ?? this.pick({ tiny: 30, normal: this.options.seconds }),
         actors: request.actors,
       },
-      () => this.#cpu(),
+      readUsed,
     );
     if (outcome.checks.violations.length > 0)
       throw new Error(`checks failed:\n${outcome.checks.violations.join("\n")}`);

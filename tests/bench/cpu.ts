@@ -59,6 +59,45 @@ export function cpuBetween(after: CpuSeconds, before: CpuSeconds): CpuSeconds {
   };
 }
 
+/** What one thread or process has used. */
+export interface Used {
+  /** Name of the thread, or what the process says it does. */
+  name: string;
+  seconds: number;
+}
+
+/**
+ * Reads the threads of a process one by one.
+ *
+ * @param pid - Process.
+ * @returns By thread id; empty when there is no such process.
+ */
+export function readThreads(pid: number): Map<number, Used> {
+  return new Map(
+    list(`/proc/${pid}/task`).map((thread) => {
+      const path = `/proc/${pid}/task/${thread}`;
+      return [Number(thread), { name: read(`${path}/comm`).trim(), seconds: threadSeconds(path) }];
+    }),
+  );
+}
+
+/**
+ * Reads the processes of a PostgreSQL one by one.
+ *
+ * @param postmasterPid - Its first process, which is left out.
+ * @returns By process id.
+ */
+export function readBackends(postmasterPid: number): Map<number, Used> {
+  const found = new Map<number, Used>();
+  for (const name of list("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || statFields(pid)?.[3] !== postmasterPid) continue;
+    const said = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+    found.set(pid, { name: said, seconds: threadSeconds(`/proc/${pid}`) });
+  }
+  return found;
+}
+
 function machineSeconds(): number {
   // user, nice, system, idle, iowait, irq, softirq, steal: all but the two in which nothing runs.
   const [user, nice, system, , , irq, softirq] = read("/proc/stat")

@@ -22,7 +22,7 @@ export interface ServerProcess {
   dataDir: string;
   /** Lines the server wrote that were warnings or errors, for the report of a failed run. */
   complaints: string[];
-  /** Stops the server with SIGTERM, with SIGKILL after 20 s, and removes its data folder. */
+  /** Stops the server with SIGTERM, with SIGKILL after 20 s, and removes the data folder it made. */
   stop(): Promise<void>;
 }
 
@@ -32,6 +32,10 @@ export interface ServerOptions {
   workers?: number;
   /** Folder of the server's source; this repository's when absent. */
   root?: string;
+  /** A module that the server's main thread loads before its own. */
+  preload?: string;
+  /** Data folder, which is then kept; a new one that is removed at the stop when absent. */
+  dataDir?: string;
   /** Further environment. */
   env?: Record<string, string>;
 }
@@ -44,16 +48,15 @@ export interface ServerOptions {
  * @throws {Error} when it ended or did not listen within 30 s, with what it wrote. Nothing is left running then.
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
-  const dataDir = await mkdtemp(join(tmpdir(), "queen-bench-"));
-  // PostgreSQL refuses root, so a server started by root runs it as another user, who must be able to enter the folder.
-  await chmod(dataDir, 0o755);
+  const dataDir = options.dataDir ?? (await makeDataDir());
   const env: Record<string, string | undefined> = { ...process.env, ...options.env };
   // As the scripts of package.json start it.
   env.MIMALLOC_PURGE_DELAY ??= "60000";
   Object.assign(env, { PORT: "0", HOST: "127.0.0.1", QUEEN_DATA_DIR: dataDir, LOG_LEVEL: "info" });
   for (const name of ["DATABASE_URL", "PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_DB"]) delete env[name];
   if (options.workers !== undefined) env.NUM_WORKERS = String(options.workers);
-  const child = spawn(process.execPath, ["run", "server/main.ts", "serve"], {
+  const preload = options.preload === undefined ? [] : ["--preload", options.preload];
+  const child = spawn(process.execPath, ["run", ...preload, "server/main.ts", "serve"], {
     cwd: options.root ?? ROOT,
     env,
     stdio: ["ignore", "pipe", "pipe"],
@@ -77,7 +80,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     await ended;
     clearTimeout(killer);
     await killPostmaster(dataDir);
-    await rm(dataDir, { recursive: true, force: true });
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLate = new Promise<null>((resolve) => {
@@ -90,6 +93,18 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     throw new Error(`the server did not start:\n${written.join("\n")}`);
   }
   return { url: url.replace(/\/$/, ""), pid: child.pid!, dataDir, complaints, stop };
+}
+
+/**
+ * Makes a data folder.
+ *
+ * @returns Its path; whoever asked for it must remove it.
+ */
+export async function makeDataDir(): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), "queen-bench-"));
+  // PostgreSQL refuses root, so a server started by root runs it as another user, who must be able to enter the folder.
+  await chmod(dataDir, 0o755);
+  return dataDir;
 }
 
 /** Where the embedded PostgreSQL of a server is. */
