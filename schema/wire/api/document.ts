@@ -22,7 +22,7 @@ export type JsonObject = Record<string, Json>;
 
 const INTRODUCTION =
   "A partitioned message queue over HTTP. Hot routes speak JSON and CBOR: by `Content-Type` and `Accept: application/cbor`, " +
-  "and both ways under their path followed by `/binary`. Parameters and fields that are not listed are ignored. Names are at " +
+  "and both ways under their path followed by `/binary`; so do the others, by their headers, except those about the server itself. Parameters and fields that are not listed are ignored. Names are at " +
   'most 255 characters. Errors are `{"error": text}`; a read of something that is not there is 200 with `error`.';
 
 /** Gathers the schemas that have a title, so that the document names each once. */

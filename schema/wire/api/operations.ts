@@ -9,9 +9,11 @@ import { groupOperations } from "./groups.ts";
 import { internalOperations } from "./internal.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import { messageOperations } from "./messages.ts";
+import { octoberOperations } from "./october.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
 import { queueOperations } from "./queues.ts";
+import { streamOperations } from "./streams.ts";
 import { systemOperations } from "./system.ts";
 import { traceOperations } from "./traces.ts";
 
@@ -24,7 +26,9 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...messageOperations,
   ...traceOperations,
   ...groupOperations,
+  ...streamOperations,
   ...systemOperations,
   ...maintenanceOperations,
   ...internalOperations,
+  ...octoberOperations,
 ];
