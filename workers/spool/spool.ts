@@ -96,8 +96,13 @@ export class Spool {
     const position = await Position.open(`${folder}/position`);
     const spool = new Spool(options, position, await countFailed(folder));
     spool.#writer.nextSequence = Math.max(1, position.value);
-    for (const first of await listSegments(folder)) await spool.#adopt(first);
-    return spool;
+    try {
+      for (const first of await listSegments(folder)) await spool.#adopt(first);
+      return spool;
+    } catch (error) {
+      await position.close();
+      throw error;
+    }
   }
 
   /** Messages that wait. */

@@ -54,7 +54,7 @@ export class Writer {
   #writing: Promise<void> | null = null;
   /** The group that is being written. */
   #group: Promise<void> | null = null;
-  /** Bytes that wait to be written. */
+  /** Bytes that wait to be written, or are being written. */
   waitingBytes = 0;
   /** Number of the next record. Never drawn again, whatever becomes of it. */
   nextSequence = 1;
@@ -75,9 +75,7 @@ export class Writer {
     this.waitingBytes += HEADER_BYTES + push.bytes.length;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ push, resolve, reject });
-      this.#writing ??= this.#writeGroups().finally(() => {
-        this.#writing = null;
-      });
+      this.#writing ??= this.#writeGroups();
     });
   }
 
@@ -100,6 +98,8 @@ export class Writer {
       await this.#group;
       this.#group = null;
     }
+    // In the same step in which nothing more was found: what comes now begins anew.
+    this.#writing = null;
   }
 
   #takeGroup(): Waiting[] {
@@ -111,7 +111,6 @@ export class Writer {
       bytes += size;
       count += 1;
     }
-    this.waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
   }
 
@@ -126,6 +125,7 @@ export class Writer {
       await this.#giveUp(file ?? this.#active);
       for (const { reject } of group) reject(new QueenError("SPOOL_WRITE_FAILED", {}, { cause: error }));
     }
+    for (const { push } of group) this.waitingBytes -= HEADER_BYTES + push.bytes.length;
   }
 
   async #writable(): Promise<SpoolFile> {
