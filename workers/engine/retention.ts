@@ -21,6 +21,7 @@ import {
   retentionQueues,
   type SegmentPlace,
 } from "../storage/retention.ts";
+import { streamPartitionPurge, streamStateOrphans, streamStatePurge } from "../storage/streams.ts";
 import type { EngineContext } from "./context.ts";
 import { purgeQueue } from "./queue-admin.ts";
 
@@ -43,6 +44,9 @@ const CLEANUP_SLICE_MAX = 10_000;
 const CLEANUP_FORGET_MAX = 1_000;
 /** Batches a run of the purge spends on one queue. */
 const PURGE_BATCHES_MAX = 1_000;
+/** States of reset queries that a run of the purge clears away, and rows of them in a batch. */
+const PURGE_STATES_MAX = 1_000;
+const STATE_ROWS_MAX = 10_000;
 
 /** One transaction of a job, if no other instance is at the same job; null otherwise. */
 async function step<T>(run: JobRun, job: number, work: (sql: Sql) => Promise<T>): Promise<T | null> {
@@ -154,6 +158,7 @@ export async function runCleanup(
     const count = await step(run, JOB.cleanup, (sql) => partitionForget(sql, { queueId, partitionIds, days }));
     if (count === null) return after;
     if (count === 0) continue;
+    await streamPartitionPurge(run.sql, { queueId, partitionIds });
     run.context.counters.partitions("partitionsDeleted", queueId, count);
     run.context.queueChanged(partitions[0]!.queue);
     run.context.log("info", "partitions_deleted", { queueId, partitions: count });
@@ -162,8 +167,18 @@ export async function runCleanup(
   return { queueId: end.queue_id, id: end.id };
 }
 
-/** Clears away what is left of deleted queues. */
+/** Clears away what streaming queries kept before they were reset. */
+async function purgeStates(run: JobRun): Promise<void> {
+  for (const { queue_id: queueId, state_id: stateId } of await streamStateOrphans(run.sql, PURGE_STATES_MAX)) {
+    for (let count = STATE_ROWS_MAX; count === STATE_ROWS_MAX && run.proceed(); ) {
+      count = await streamStatePurge(run.sql, { queueId, stateId, rowsMax: STATE_ROWS_MAX });
+    }
+  }
+}
+
+/** Clears away what is left of deleted queues, and of streaming queries that were reset. */
 export async function runPurge(run: JobRun): Promise<void> {
+  await purgeStates(run);
   for (const queueId of await purgeList(run.sql)) {
     if (!run.proceed()) return;
     const done = await purgeQueue(run.sql, queueId, PURGE_BATCHES_MAX, run.proceed);

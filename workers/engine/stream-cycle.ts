@@ -46,8 +46,8 @@ interface Done {
   appended: InTransaction;
   /** Whether the lease is free now; null without an acknowledgement. */
   released: boolean | null;
-  /** A repetition: the cycle had been committed before this request came. */
-  before: boolean;
+  /** The cycle had been committed: before this attempt, or even before this request came. */
+  repeated: "no" | "attempt" | "request";
 }
 
 /**
@@ -82,7 +82,7 @@ export async function streamCycle(
     const units = makeUnits(request.pushItems, how.cbor, null);
     const work = { request, partition, source, units, cycleId: how.cycleId };
     const done = await commitSurely(context, work);
-    if (!done.before) publish(context, verbs.pusher, work, done);
+    if (done.repeated !== "request") publish(context, verbs.pusher, work, done);
     const { ack, pushItems } = request;
     return ok({
       success: true,
@@ -90,9 +90,10 @@ export async function streamCycle(
       partition_id,
       queueName,
       state_ops_applied: request.stateOpCount,
-      push_results: done.before
-        ? repeatedResults(request)
-        : collectResults(units, pushItems.length).map(pushResultValue),
+      push_results:
+        done.repeated === "request"
+          ? repeatedResults(request)
+          : collectResults(units, pushItems.length).map(pushResultValue),
       ack_result: ack && { success: true, count: ack.count, lease_released: done.released, dlq: ack.failed },
     });
   } catch (error) {
@@ -165,12 +166,14 @@ class Attempt {
     return await this.#context.database.ack.begin(async (sql) => {
       const changes = { upserts: request.upserts, deletes: request.deletes };
       const outcome = await streamCycleBegin(sql, { ...at, queryId: request.queryId, cycleId, changes });
-      if (outcome === "repeated")
-        return this.#reached ?? { appended: [], released: request.releaseLease, before: true };
+      if (outcome === "repeated") {
+        if (this.#reached) return { ...this.#reached, repeated: "attempt" };
+        return { appended: [], released: request.releaseLease, repeated: "request" };
+      }
       if (outcome === "unknown") throw new Refusal(`Unknown query_id: ${request.queryId}`);
       const appended = await appendInTransaction(this.#context, sql, units);
       const released = await this.#acknowledge(sql, at);
-      this.#reached = { appended, released, before: false };
+      this.#reached = { appended, released, repeated: "no" };
       return this.#reached;
     });
   }
@@ -206,7 +209,10 @@ function repeatedResults(request: StreamCycleRequest): Record<string, unknown>[]
 /** Lets the rest of the server know what was committed. */
 function publish(context: EngineContext, pusher: Pusher, work: Work, done: Done): void {
   for (const unit of work.units) settleRepeats(unit);
-  for (const { draft, row } of done.appended) noteAppended(context, pusher.recent, draft, row);
+  // Where the answer to the commit was lost, what is remembered is left to those who read it.
+  if (done.repeated === "no") {
+    for (const { draft, row } of done.appended) noteAppended(context, pusher.recent, draft, row);
+  }
   const touched = done.appended.map(({ draft }) => draft.partition);
   if (done.released) touched.push(work.partition);
   if (touched.length > 0) announce(context, touched);
