@@ -69,6 +69,11 @@ export interface Config extends AccessConfig {
     readonly evictionBatchSize: number;
     readonly partitionCleanupDays: number;
   };
+  readonly metrics: {
+    readonly retentionDays: number;
+    readonly sampleIntervalMs: number;
+    readonly aggregateIntervalMs: number;
+  };
   /** The first encrypts, all decrypt; empty without encryption. */
   readonly encryptionKeys: readonly string[];
   readonly autoCreateQueues: boolean;
@@ -186,6 +191,11 @@ function toConfig(
       evictionIntervalMs: values.EVICTION_INTERVAL,
       evictionBatchSize: values.EVICTION_BATCH_SIZE,
       partitionCleanupDays: values.PARTITION_CLEANUP_DAYS,
+    },
+    metrics: {
+      retentionDays: values.METRICS_RETENTION_DAYS,
+      sampleIntervalMs: values.METRICS_SAMPLE_INTERVAL_MS,
+      aggregateIntervalMs: values.METRICS_AGGREGATE_INTERVAL_S * 1_000,
     },
     encryptionKeys: [...(values.QUEEN_ENCRYPTION_KEY ?? []), ...(values.QUEEN_ENCRYPTION_PREVIOUS_KEYS ?? [])],
     autoCreateQueues: values.QUEEN_AUTO_CREATE,

@@ -181,6 +181,7 @@ function settingsFor(config: Config, database: DatabaseTarget, index: number, sp
     evictionIntervalMs,
     evictionBatchSize,
     partitionCleanupDays,
+    metricsRetentionDays: config.metrics.retentionDays,
     segmentCacheBytesMax: config.segmentCacheBytesMax,
     logLevel: config.logLevel,
     spool: spools ? { ...config.spool } : null,

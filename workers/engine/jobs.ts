@@ -14,6 +14,7 @@ import { cursorSweep, jobElect } from "../storage/retention.ts";
 import type { EngineContext } from "./context.ts";
 import { newOctoberWalks, runOctoberForget } from "./october/forget.ts";
 import { JOB, type JobRun, runCleanup, runEviction, runPurge, runRetention, type Walks } from "./retention.ts";
+import { runSampleExpiry } from "./samples.ts";
 
 /** Running jobs. */
 export interface Jobs {
@@ -95,6 +96,11 @@ function jobsOf(run: JobRun): Job[] {
       name: "purge",
       intervalMs: PURGE_INTERVAL_MS,
       run: () => runPurge(run),
+    },
+    {
+      name: "samples",
+      intervalMs: settings.retentionIntervalMs,
+      run: () => runSampleExpiry(run),
     },
     {
       name: "sweep",

@@ -103,6 +103,7 @@ function settingsOf(index: number, workerCount: number, instanceId: string): Wor
     evictionIntervalMs: 1000,
     evictionBatchSize: 1,
     partitionCleanupDays: 1,
+    metricsRetentionDays: 1,
     segmentCacheBytesMax: 0,
     logLevel: "info",
     spool: null,
