@@ -12,6 +12,7 @@
  */
 
 import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/format.ts";
+import type { DashboardOperations, EventBatch } from "./protocol/events.ts";
 import type { GroupOperations } from "./protocol/groups.ts";
 import type { HotOperations, PopParams } from "./protocol/hot.ts";
 import type { InstanceState, MaintenanceOperations, SpoolAppendParams } from "./protocol/maintenance.ts";
@@ -36,6 +37,7 @@ export interface OperationParams
     StreamOperations,
     MaintenanceOperations,
     OctoberOperations,
+    DashboardOperations,
     SystemOperations {}
 
 /** Name of an operation: the verb a route calls and the engine carries out. */
@@ -156,6 +158,10 @@ export type RouterMessage =
   | { kind: "invalidate"; queueNames: string[] }
   /** Tell how you are doing: see `workers/protocol/observation.ts`. A worker that is not open yet does not answer. */
   | { kind: "observe"; id: number }
+  /** Whether anybody watches what happens, in this process or at another instance: events are made only then. */
+  | { kind: "listen"; here: boolean; elsewhere: boolean }
+  /** To worker 0: events of this instance, for those who watch at others. */
+  | { kind: "publish"; batch: EventBatch }
   /** Finish what is in flight, answer parked pops as if their time ran out, close connections, answer `stopped`. */
   | { kind: "stop" };
 
@@ -180,6 +186,10 @@ export type WorkerMessage =
    * body. `answer` is the answer to it once that is done.
    */
   | { kind: "divert"; params: SpoolAppendParams; body: ArrayBuffer; answer: WorkerResponse }
+  /** What happened; `remote`: at another instance. */
+  | { kind: "events"; batch: EventBatch; remote: boolean }
+  /** From worker 0: whether anybody watches at another instance. */
+  | { kind: "listeners"; elsewhere: boolean }
   | { kind: "stopped"; index: number };
 
 /** Slots of the shared table of parked pops; a power of two. */

@@ -24,6 +24,7 @@ import { readTransactionRequest } from "../schema/wire/transaction-request.ts";
 import type { Answer } from "./engine/context.ts";
 import { countPop } from "./engine/count-work.ts";
 import { type Engine, openEngine } from "./engine/engine.ts";
+import { tellPopped } from "./engine/event-details.ts";
 import { extend } from "./engine/extend.ts";
 import { octoberPop } from "./engine/october/pop.ts";
 import { octoberPush } from "./engine/october/push.ts";
@@ -39,6 +40,7 @@ import {
   type WorkerResponse,
 } from "./protocol.ts";
 import { isAway } from "./storage/failures.ts";
+import { dashboardVerbs } from "./verbs/dashboard.ts";
 import { groupVerbs } from "./verbs/groups.ts";
 import { maintenanceVerbs } from "./verbs/maintenance.ts";
 import { messageVerbs } from "./verbs/messages.ts";
@@ -148,6 +150,7 @@ async function pop(engine: Engine, request: WorkerRequest & { operation: "pop" }
     const answer = await engine.popper.pop(request.params, call);
     if (!call.cancelled) countPop(engine.context, request.params, answer);
     if (!answer) return { status: 204, format: null, body: null };
+    if (engine.context.events.listening) tellPopped(engine.context.events, answer);
     if ("partitions" in answer) return { status: 200, format: "segments", body: encodeSegmentAnswer(answer) };
     return { status: 200, format: request.answerFormat, body: renderPop(answer, request.answerFormat) };
   } finally {
@@ -162,6 +165,7 @@ const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
   ...groupVerbs,
   ...streamVerbs,
   ...octoberVerbs,
+  ...dashboardVerbs,
   ...maintenanceVerbs,
   ...systemVerbs,
 };
@@ -290,6 +294,12 @@ function receive(message: RouterMessage): void {
       break;
     case "invalidate":
       engine?.invalidate(message.queueNames);
+      break;
+    case "listen":
+      engine?.listen(message.here, message.elsewhere);
+      break;
+    case "publish":
+      engine?.publish(message.batch);
       break;
     case "observe":
       if (engine) send({ kind: "observation", id: message.id, observation: engine.observe(underWay) });

@@ -8,14 +8,17 @@
  * @module
  */
 import { setImmediate } from "node:timers";
+import type { EventBatch } from "../../workers/protocol/events.ts";
 import { INSTANCE_STATE_UNKNOWN, type InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
 import { PARKED_SLOTS, type WorkerMessage, type WorkerRequest, type WorkerSettings } from "../../workers/protocol.ts";
 import { Durations, type OperationReading } from "./durations.ts";
+import { EventRelay } from "./event-relay.ts";
 import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
 import { type Answer, type Diverted, type LogLine, Slot } from "./slot.ts";
 import { bodySize, spread } from "./spread.ts";
 
+export type { DashboardEvent, EventBatch } from "../../workers/protocol/events.ts";
 export type {
   AnswerFormat,
   BodyFormat,
@@ -103,6 +106,13 @@ export interface Pool {
    */
   observe(timeoutMs: number): Promise<Observation[][]>;
   /**
+   * Sets who is told what happens to messages, here and at other instances.
+   *
+   * @param listener - Called about ten times a second while there is something to tell; null: nobody listens any more, and
+   * nothing is made to be told.
+   */
+  listen(listener: ((batch: EventBatch) => void) | null): void;
+  /**
    * Refuses new requests, lets the workers finish, and ends them. Safe to call again.
    *
    * @param deadlineMs - Longest wait for requests in flight, in milliseconds.
@@ -123,6 +133,7 @@ class WorkerPool implements Pool {
   readonly #slots: Slot[];
   readonly #backlog: BacklogLimits;
   readonly #durations = new Durations();
+  readonly #relay = new EventRelay(() => this.#slots);
   #instance = INSTANCE_STATE_UNKNOWN;
   #nextId = 1;
   #flushScheduled = false;
@@ -145,6 +156,8 @@ class WorkerPool implements Pool {
           durations: this.#durations,
           onNews: (from, message) => this.#forward(from, message),
           onState: (state) => this.#enter(state),
+          onEvents: (message) => this.#relay.take(message),
+          onReady: (slot) => this.#relay.started(slot),
           onDiverted: (message, resolve) => this.#spool(message, resolve),
         }),
     );
@@ -201,6 +214,10 @@ class WorkerPool implements Pool {
 
   observe(timeoutMs: number): Promise<Observation[][]> {
     return Promise.all(this.#slots.map((slot) => slot.observe(timeoutMs)));
+  }
+
+  listen(listener: ((batch: EventBatch) => void) | null): void {
+    this.#relay.listen(listener);
   }
 
   stop(deadlineMs: number): Promise<void> {

@@ -57,6 +57,9 @@ export interface SlotOptions {
   /** Receives what is not an answer: news for the other workers. */
   onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
   onState: (state: InstanceState) => void;
+  onEvents: (message: Extract<WorkerMessage, { kind: "events" | "listeners" }>) => void;
+  /** Called whenever a worker of the slot becomes ready. */
+  onReady: (slot: Slot) => void;
   /** Takes over a request of the worker; `resolve` is to be called once. */
   onDiverted: (message: Diverted, resolve: (answer: Answer) => void) => void;
 }
@@ -248,6 +251,10 @@ export class Slot implements Load {
       case "state":
         this.#options.onState(message.state);
         return;
+      case "events":
+      case "listeners":
+        this.#options.onEvents(message);
+        return;
       case "divert":
         this.#divert(message);
         return;
@@ -289,6 +296,7 @@ export class Slot implements Load {
     this.state = "ready";
     this.#readyAtMs = performance.now();
     this.#options.log("debug", "worker_ready", { worker: this.#options.settings.index });
+    this.#options.onReady(this);
     this.#onStart?.(null);
     this.#onStart = null;
   }

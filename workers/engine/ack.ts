@@ -16,6 +16,7 @@ import { Batcher } from "./batcher.ts";
 import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { countAck } from "./count-work.ts";
+import { tellAcknowledged } from "./event-details.ts";
 import { locateMessages } from "./find-message.ts";
 import type { LeaseBook } from "./lease-book.ts";
 
@@ -88,6 +89,7 @@ export class Acker {
     try {
       const { bundles, results } = await this.resolve(items);
       await this.#record(bundles, items, results, rules);
+      if (this.#context.events.listening) tellAcknowledged(this.#context.events, items, results);
       countAck(this.#context.counters, bundles, items, results);
       return results;
     } catch (error) {

@@ -63,6 +63,7 @@ export async function configure(
   if (!written.partition) written = await write(context, request);
   const { queueId, partition } = written;
   context.queueChanged(request.queue);
+  context.events.configured(request.queue, DEFAULT_PARTITION);
   context.queuesReady([queueId]);
   if (!partition) throw new QueenError("OVERLOADED");
   return ok({

@@ -9,6 +9,7 @@ import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
 import type { Database } from "../storage/database.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Counters } from "./counters.ts";
+import type { Events } from "./events.ts";
 import type { SegmentCache } from "./segment-cache.ts";
 
 /** The engine of one worker. */
@@ -19,6 +20,7 @@ export interface EngineContext {
   ring: KeyRing;
   segments: SegmentCache;
   counters: Counters;
+  events: Events;
   /** Tells this worker and all others to forget what they know of a queue. Call it after the commit. */
   queueChanged(name: string): void;
   /** Tells parked pops of this worker, the other workers and other instances to look at these queues again; narrowed to partitions when given. */

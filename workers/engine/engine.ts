@@ -6,6 +6,7 @@
 
 import { KeyRing } from "../../schema/wire/segment.ts";
 import { LoopLag } from "../loop-lag.ts";
+import type { EventBatch } from "../protocol/events.ts";
 import type { Observation } from "../protocol/observation.ts";
 import type { WorkerMessage, WorkerSettings } from "../protocol.ts";
 import { Spool } from "../spool/spool.ts";
@@ -16,6 +17,7 @@ import { LeaseAcker } from "./acknowledge-lease.ts";
 import { Catalog } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
 import { Counters } from "./counters.ts";
+import { Events } from "./events.ts";
 import { Flags } from "./flags.ts";
 import { type Jobs, startJobs } from "./jobs.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -43,6 +45,10 @@ export interface Engine {
   observe(underWay: number): Observation;
   /** Parked pops look at these queues again. */
   wake(queueIds: number[], partitionIds: number[] | null): void;
+  /** Sets whether anybody watches what happens, in this process or at other instances. */
+  listen(here: boolean, elsewhere: boolean): void;
+  /** Tells those who watch at other instances. Only worker 0 can. */
+  publish(batch: EventBatch): void;
   /** Forgets what is known of these queues; of all when the list is empty. */
   invalidate(queueNames: string[]): void;
   /** Pushes that wait for the spool to drain are spooled, from now on. */
@@ -86,6 +92,9 @@ export async function openEngine(
     ring: new KeyRing(settings.encryptionKeys),
     segments: new SegmentCache(settings.segmentCacheBytesMax),
     counters,
+    events: new Events(`${settings.instanceId}-${settings.index}`, (batch) =>
+      send({ kind: "events", batch, remote: false }),
+    ),
     log,
     send,
     queueChanged(queue) {
@@ -151,6 +160,11 @@ export async function openEngine(
       popper.queueChanged(queueNames);
       for (const queue of queueNames) peers?.announceChanged(queue);
     },
+    listen(here, elsewhere) {
+      context.events.listening = here || elsewhere;
+      peers?.announceListening(here);
+    },
+    publish: (batch) => peers?.publish(batch),
     halt: () => spooler?.halt(),
     async stop() {
       popper.stop();
@@ -197,6 +211,8 @@ function openPeers(
       send({ kind: "pushed", queueIds, partitionIds: null });
     },
     flags: () => void flags.refresh(),
+    listening: (elsewhere) => send({ kind: "listeners", elsewhere }),
+    events: (batch) => send({ kind: "events", batch, remote: true }),
     present: (present) => popper.waiters.enterAll(present),
     trouble: (error) => context.log("warn", "peers_trouble", { error: String(error) }),
   });

@@ -9,8 +9,11 @@
 
 import { randomUUID } from "node:crypto";
 import type postgres from "postgres";
+import type { EventBatch } from "../protocol/events.ts";
 import type { PeersState } from "../protocol/observation.ts";
 import { notificationListen, notificationSend } from "../storage/notifications.ts";
+import { Audience, addBatch, cutBatch } from "./audience.ts";
+import { emptyBatch } from "./events.ts";
 
 const GATHER_MS = 200;
 const HELLO_MS = 5_000;
@@ -28,6 +31,9 @@ interface PeerMessage {
   ready?: number[];
   /** The switches of the system may have changed. */
   flags?: true;
+  /** Whether somebody watches events there; only true ones are repeated, and they expire. */
+  listening?: boolean;
+  batch?: EventBatch;
 }
 
 /** What arriving messages set off. */
@@ -38,6 +44,10 @@ export interface PeerEvents {
   ready(queueIds: number[] | null): void;
   /** The switches of the system may have changed. */
   flags(): void;
+  /** Whether somebody watches events at another instance. Called when that changes. */
+  listening(elsewhere: boolean): void;
+  /** What happened at another instance. */
+  events(batch: EventBatch): void;
   /** Whether there are other instances. */
   present(present: boolean): void;
   trouble(error: unknown): void;
@@ -54,6 +64,8 @@ export class Peers {
   #sent = 0;
   #received = 0;
   #dropped = 0;
+  readonly #audience: Audience;
+  #batch = emptyBatch();
   readonly #changed = new Set<string>();
   readonly #ready = new Set<number>();
   #gather: ReturnType<typeof setTimeout> | null = null;
@@ -64,6 +76,7 @@ export class Peers {
   constructor(sql: postgres.Sql, events: PeerEvents) {
     this.#sql = sql;
     this.#events = events;
+    this.#audience = new Audience((elsewhere) => events.listening(elsewhere));
   }
 
   /** Who else is there, and how many notifications travelled since the start. */
@@ -88,7 +101,7 @@ export class Peers {
           this.#events.changed([]);
           this.#events.ready(null);
           this.#events.flags();
-          this.#send([{ from: this.#id, hello: true }]);
+          this.#send([this.#hail()]);
         },
       );
     } catch (error) {
@@ -99,6 +112,20 @@ export class Peers {
   /** Tells the others to forget what they know of a queue. */
   announceChanged(name: string): void {
     this.#changed.add(name);
+    this.#arm();
+  }
+
+  /** Tells the others whether somebody watches events here. */
+  announceListening(here: boolean): void {
+    if (this.#audience.here === here) return;
+    this.#audience.here = here;
+    this.#send([{ from: this.#id, listening: here }]);
+  }
+
+  /** Tells those who watch at other instances what happened here. */
+  publish(batch: EventBatch): void {
+    if (!this.#audience.elsewhere) return;
+    addBatch(this.#batch, batch);
     this.#arm();
   }
 
@@ -122,6 +149,11 @@ export class Peers {
     await this.#unlisten?.().catch(() => {});
   }
 
+  /** A sign of life. */
+  #hail(): PeerMessage {
+    return { from: this.#id, hello: true, ...(this.#audience.here && { listening: true }) };
+  }
+
   #arm(): void {
     this.#gather ??= setTimeout(() => {
       this.#gather = null;
@@ -137,8 +169,9 @@ export class Peers {
       // Every start of an instance is another one; their number is bounded.
       if (this.#gone.size < GONE_MAX) this.#gone.add(peer);
     }
+    this.#audience.expire(now - PEER_GONE_MS);
     this.#events.present(this.#seen.size > 0);
-    this.#send([{ from: this.#id, hello: true }]);
+    this.#send([this.#hail()]);
   }
 
   async #flush(): Promise<void> {
@@ -162,6 +195,10 @@ export class Peers {
     }
     this.#changed.clear();
     this.#ready.clear();
+    if (this.#batch.events.length > 0 || this.#batch.dropped > 0) {
+      for (const batch of cutBatch(this.#batch)) messages.push({ from: this.#id, batch });
+      this.#batch = emptyBatch();
+    }
     await this.#send(messages);
   }
 
@@ -194,9 +231,11 @@ export class Peers {
     if (!known) {
       this.#events.present(true);
       // Whoever just came learns of us at once.
-      this.#send([{ from: this.#id, hello: true }]);
+      this.#send([this.#hail()]);
     }
     if (Array.isArray(message.changed) && message.changed.length > 0) this.#events.changed(message.changed);
+    if (typeof message.listening === "boolean") this.#audience.note(message.from, message.listening);
+    if (message.batch) this.#events.events(message.batch);
     if (message.flags === true) this.#events.flags();
     if (Array.isArray(message.ready) && message.ready.length > 0) this.#events.ready(message.ready);
   }

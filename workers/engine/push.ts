@@ -290,7 +290,11 @@ function isRefusal(error: unknown): boolean {
 
 /** Remembers a segment that was appended: its keys, and its body for pops. */
 export function noteAppended(context: EngineContext, recent: RecentKeys, draft: Draft, row: SegmentAppendRow): void {
-  const { append, partition, body } = draft;
+  const { append, partition, body, places } = draft;
+  if (context.events.listening) {
+    const idAt = (at: number) => places[at]!.unit.transactionIds[places[at]!.index]!;
+    context.events.pushed(partition.queue.name, partition.name, places.length, idAt);
+  }
   recent.appended(recentKey(partition), {
     firstOffset: row.first_offset!,
     messageCount: append.messageCount,

@@ -80,6 +80,7 @@ export async function transact(
     const touched = touchedPartitions(plan, drafts);
     announce(context, touched);
     count(context, plan, touched);
+    if (context.events.listening) tell(context, plan);
     return ok({ success: true, transactionId, results });
   } catch (error) {
     if (error instanceof Refusal) return ok({ success: false, transactionId, error: error.message, results });
@@ -257,6 +258,13 @@ function count(context: EngineContext, plan: Plan, touched: readonly KnownPartit
     const failed = indexes.filter((index) => !DONE.has(plan.acks[index]!.status)).length;
     // In a transaction what failed is dead-lettered.
     context.counters.acknowledged(partition.queue.id, indexes.length - failed, failed, failed);
+  }
+}
+
+function tell({ events }: EngineContext, { acks }: Plan): void {
+  for (const { status, transactionId, error } of acks) {
+    if (DONE.has(status)) events.completed(transactionId);
+    else events.failed(transactionId, error);
   }
 }
 

@@ -115,6 +115,8 @@ self.onmessage = ({ data: message }) => {
       news.push({ kind: "cancel", count: message.ids.length });
       return;
     case "wake":
+    case "listen":
+    case "publish":
     case "invalidate":
       news.push(message);
       return;

@@ -10,6 +10,7 @@ import { KeyRing } from "../../../schema/wire/segment.ts";
 import { Catalog } from "../../../workers/engine/catalog.ts";
 import type { EngineContext } from "../../../workers/engine/context.ts";
 import { Counters } from "../../../workers/engine/counters.ts";
+import { Events } from "../../../workers/engine/events.ts";
 import { Pusher } from "../../../workers/engine/push.ts";
 import { SegmentCache } from "../../../workers/engine/segment-cache.ts";
 import type { DatabaseTarget, WorkerSettings } from "../../../workers/protocol.ts";
@@ -45,6 +46,7 @@ export class TestEngine {
       ring: new KeyRing([]),
       segments: new SegmentCache(1024 * 1024),
       counters: new Counters(),
+      events: new Events("test-0", () => {}),
       queueChanged: (name) => {
         context.catalog.invalidate([name]);
         this.changed.push(name);
