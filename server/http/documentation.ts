@@ -20,7 +20,7 @@ const START = `window.addEventListener("load", () => {
     url: "openapi.json",
     dom_id: "#api",
     deepLinking: true,
-    docExpansion: "none",
+    docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     filter: true,

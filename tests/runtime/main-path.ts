@@ -36,6 +36,7 @@ export const MAIN_PATH: readonly Step[] = [
   ["speaks CBOR, byte strings included", speaksCbor],
   ["refuses what is no request", refuses],
   ["deletes a queue", deletesQueue],
+  ["describes itself to programs and to people", describesItself],
 ];
 
 /**
@@ -212,4 +213,14 @@ async function deletesQueue(api: Api): Promise<void> {
   const answer = await api.http.del(`/api/v1/resources/queues/${queue}`);
   assert.equal(answer.status, 200);
   assert.deepEqual(await api.pop(queue), []);
+}
+
+async function describesItself(api: Api): Promise<void> {
+  const document = (await api.http.get("/openapi.json")).json;
+  assert.ok("/api/v1/push" in document.paths);
+  const page = await api.http.get("/docs");
+  for (const [, file] of page.text.matchAll(/(?:src|href)="(docs\/[^"]+)"/g)) {
+    assert.equal((await api.http.get(`/${file}`)).status, 200);
+  }
+  assert.match((await api.http.get("/docs/swagger-ui-bundle.js")).text, /SwaggerUIBundle/);
 }
