@@ -6,8 +6,9 @@
 
 import { Command } from "commander";
 import { allScenarios } from "../scenarios/all.ts";
-import { profileScenario } from "./profile.ts";
+import { type Profile, profileScenario } from "./profile.ts";
 import { profileText } from "./report.ts";
+import { summaryText } from "./summary.ts";
 
 interface Flags {
   seconds: string;
@@ -25,6 +26,7 @@ const command = new Command("bench:profile")
   .option("--workers <n>", "worker threads of the server; its own choice when absent")
   .parse();
 const flags = command.opts<Flags>();
+const profiles: Profile[] = [];
 for (const name of command.args) {
   const scenario = allScenarios.find((candidate) => candidate.name === name);
   if (scenario === undefined) throw new Error(`no scenario is named ${name}; see bun run bench --list`);
@@ -34,6 +36,8 @@ for (const name of command.args) {
     workers: flags.workers === undefined ? undefined : Number(flags.workers),
     seed: Number(flags.seed),
   });
+  profiles.push(profile);
   console.log(`${profileText(profile)}\n`);
 }
+console.log(summaryText(profiles));
 process.exit(0);

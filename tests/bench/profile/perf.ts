@@ -37,7 +37,11 @@ const POSTGRES: [what: string, pattern: RegExp][] = [
     "locks and snapshots",
     /^LWLock|^Lock|^ProcArray|^GetSnapshot|^Proc(Sleep|WakeUp|LockWakeup)|s_lock|^HeapTupleSatisfies|^XidInMVCC|^MultiXact|^heap_lock|^Transaction|^SearchCatCache|^hash_search|^Resource/,
   ],
-  ["index", /^_bt|^bt|^index_|^systable_|^IndexNext/],
+  [
+    "set statements up",
+    /^ExecInit|^ExecEnd|expr_setup|^ExprEvalPush|^CreateE|^InitPlan|^AcquireExec|^ExecAssign|^ExecReady|Executor|^ExecType|^MakeTuple|^ExecBuild|^ReleaseCached|^Portal|^SearchPath|^Choose|^CachedPlan|^fmgr_info|_tree_walker/,
+  ],
+  ["index", /^_bt|^BTree|^bt|^index_|^systable_|^IndexNext/],
   ["heap and buffers", /^heap|^Heap|Buffer|^Page|^toast|^visibilitymap|^smgr|^md|^RelationGet|^fsm_/],
   ["memory", /^Alloc|^palloc|^pfree|^MemoryContext|^repalloc|^malloc|^free|^_int_|memset|memcpy|memmove|cfree|libc/],
   [

@@ -6,6 +6,7 @@ import { countScript } from "./perf.ts";
 import { type Profile, profileScenario } from "./profile.ts";
 import { profileText, stageCosts } from "./report.ts";
 import { countStages, STAGES, stageOf } from "./stages.ts";
+import { summaryText } from "./summary.ts";
 
 describe("stages", () => {
   test("are decided by the innermost frame that is known", () => {
@@ -93,6 +94,10 @@ test.if(process.platform === "linux")(
     const text = profileText(profile);
     expect(text).toContain("parse and validate");
     expect(text).toContain("PostgreSQL, by session");
+    const all = /\*\*all\*\* \| ([\d.,]+) \|/.exec(summaryText([profile]))?.[1];
+    const { router, workers, helpers, postgres } = profile.plain.cpuUs!;
+    const wanted = router + workers + helpers + postgres;
+    expect(Math.abs(Number(all!.replaceAll(",", "")) / wanted - 1)).toBeLessThan(0.06);
   },
   90_000,
 );

@@ -19,6 +19,8 @@ import { beginFigures, countStatements, type DatabaseFigures, prepareStatements,
 
 const SAMPLER = new URL("./sampler.ts", import.meta.url).pathname;
 const PROFILE_MS_MAX = 15_000;
+/** As the engine names the threads that take the samples; they do not exist without samplers. */
+const SAMPLING_THREAD = "thread";
 
 /** What a profile found. */
 export interface Profile {
@@ -73,6 +75,8 @@ export async function profileScenario(scenario: Scenario, options: BenchOptions)
     });
     try {
       await countStatements(bench.sql, false);
+      // The first run compiles; it belongs to neither.
+      if (bench.options.size !== "tiny") await scenario.run(bench);
       const [plain] = await scenario.run(bench);
       await countStatements(bench.sql, true);
       const windows: Promise<Gathered>[] = [];
@@ -161,8 +165,9 @@ function sumUp({ threads, backends, database, cpu }: Gathered): Pick<Profile, "b
   byUse.set("ended meanwhile", Math.max(0, cpu.postgres - named));
   const helpers = new Map<string, number>();
   for (const { name, seconds } of [...threads.values()].slice(1)) {
-    if (!isWorker(name))
-      helpers.set(name.replace(/[-# ]*\d+$/, ""), (helpers.get(name.replace(/[-# ]*\d+$/, "")) ?? 0) + seconds);
+    if (isWorker(name) || name === SAMPLING_THREAD) continue;
+    const use = name.replace(/[-# ]*\d+$/, "");
+    helpers.set(use, (helpers.get(use) ?? 0) + seconds);
   }
   return { backends: byUse, helpers };
 }
