@@ -6,15 +6,12 @@
 import type { Hono } from "hono";
 import { Denied } from "./auth/denied.ts";
 import type { Admission } from "./auth/guard.ts";
-import { defaultRole, type Role } from "./auth/role.ts";
+import type { Role } from "./auth/role.ts";
 import { type Connection, Exchange, type Services } from "./exchange.ts";
 import { deniedResponse, errorResponse } from "./respond.ts";
 
 /** Answers a request. */
 export type Handler = (exchange: Exchange) => Response | Promise<Response>;
-
-/** Least role of a route, and its handler; without a role the route gets {@link defaultRole}. */
-type RoleAndHandler = [role: Role, handler: Handler] | [handler: Handler, role?: Role];
 
 /** Environment of the Hono application: what the listener passes beside the request. */
 export interface AppEnv {
@@ -26,8 +23,8 @@ export interface KnownRoute {
   readonly method: string;
   /** As registered, with its parameters. */
   readonly path: string;
-  /** Least role it is open to; null when it was registered without one, and {@link defaultRole} holds. */
-  readonly role: Role | null;
+  /** Least role it is open to. */
+  readonly role: Role;
 }
 
 /** Registers handlers and remembers which methods a path knows. */
@@ -41,22 +38,22 @@ export class Routes {
     this.#services = services;
   }
 
-  get(path: string, ...route: RoleAndHandler): void {
-    this.#add("GET", path, ...split(route), false);
+  get(path: string, role: Role, handler: Handler): void {
+    this.#add("GET", path, role, handler, false);
   }
 
-  post(path: string, ...route: RoleAndHandler): void {
-    this.#add("POST", path, ...split(route), false);
+  post(path: string, role: Role, handler: Handler): void {
+    this.#add("POST", path, role, handler, false);
   }
 
-  delete(path: string, ...route: RoleAndHandler): void {
-    this.#add("DELETE", path, ...split(route), false);
+  delete(path: string, role: Role, handler: Handler): void {
+    this.#add("DELETE", path, role, handler, false);
   }
 
   /** Registers a hot route twice: as it is, and under a path ending in `/binary` that speaks CBOR both ways. */
-  hot(method: "GET" | "POST", path: string, ...route: RoleAndHandler): void {
-    this.#add(method, path, ...split(route), false);
-    this.#add(method, `${path}/binary`, ...split(route), true);
+  hot(method: "GET" | "POST", path: string, role: Role, handler: Handler): void {
+    this.#add(method, path, role, handler, false);
+    this.#add(method, `${path}/binary`, role, handler, true);
   }
 
   /** Every route, in the order of registration. */
@@ -69,7 +66,7 @@ export class Routes {
     return this.#known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
   }
 
-  #add(method: string, path: string, role: Role | null, handler: Handler, binary: boolean): void {
+  #add(method: string, path: string, role: Role, handler: Handler, binary: boolean): void {
     const segments: Record<string, number> = {};
     for (const [index, segment] of path.slice(1).split("/").entries()) {
       if (segment.startsWith(":")) segments[segment.slice(1)] = index;
@@ -81,8 +78,7 @@ export class Routes {
       pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`),
     });
     const services = this.#services;
-    const least = role ?? defaultRole(method);
-    const guard = least === "public" ? null : services.guard;
+    const guard = role === "public" ? null : services.guard;
     this.#app.on(method, path, (context): Response | Promise<Response> => {
       const request = context.req.raw;
       // Hono answers HEAD by the GET route: a HEAD on a pop would take messages that nobody receives.
@@ -93,12 +89,8 @@ export class Routes {
         admission instanceof Denied
           ? deniedResponse(admission, request)
           : handler(new Exchange(request, services, context.env, segments, binary, admission.subject));
-      const admission = guard.admit(request, context.req.path, least);
+      const admission = guard.admit(request, context.req.path, role);
       return admission instanceof Promise ? admission.then(answer) : answer(admission);
     });
   }
-}
-
-function split([first, second]: RoleAndHandler): [role: Role | null, handler: Handler] {
-  return typeof first === "string" ? [first, second as Handler] : [(second as Role | undefined) ?? null, first];
 }

@@ -10,7 +10,6 @@ import { MIGRATION_ROUTES } from "../../schema/wire/api/internal.ts";
 import { roleOf, TAGS } from "../../schema/wire/api/operation.ts";
 import { OPERATIONS } from "../../schema/wire/api/operations.ts";
 import { registerRoutes } from "../../server/http/app.ts";
-import { defaultRole } from "../../server/http/auth/role.ts";
 import type { Services } from "../../server/http/exchange.ts";
 import { type AppEnv, Routes } from "../../server/http/router.ts";
 import { useSharedServer } from "../support/shared.ts";
@@ -23,7 +22,7 @@ const paths = document.paths as Record<string, Record<string, JsonObject>>;
 function registered(): Map<string, string> {
   const routes = new Routes(new Hono<AppEnv>(), { guard: null } as unknown as Services);
   registerRoutes(routes);
-  return new Map(routes.known.map(({ method, path, role }) => [`${method} ${path}`, role ?? defaultRole(method)]));
+  return new Map(routes.known.map(({ method, path, role }) => [`${method} ${path}`, role]));
 }
 
 /** Every documented route with its role, as they are registered. */

@@ -17,8 +17,3 @@ export const RANK: Readonly<Record<Role, number>> = {
   "read-write": 2,
   admin: 3,
 };
-
-/** The role of a route that names none: reading for GET, and the highest for everything else, so that forgetting one opens nothing. */
-export function defaultRole(method: string): Role {
-  return method === "GET" ? "read-only" : "admin";
-}

@@ -51,8 +51,8 @@ export function octoberRoutes(routes: Routes): void {
 function messageRoutes(routes: Routes): void {
   const path = `${API}/messages/:transactionId`;
   const params = (exchange: Exchange) => ({ transactionId: exchange.name("transactionId") });
-  routes.get(path, (exchange) => exchange.forward("octoberMessageGet", params(exchange)));
-  routes.get(`${path}/related`, (exchange) => exchange.forward("octoberMessageRelated", params(exchange)));
+  routes.get(path, "read-only", (exchange) => exchange.forward("octoberMessageGet", params(exchange)));
+  routes.get(`${path}/related`, "read-only", (exchange) => exchange.forward("octoberMessageRelated", params(exchange)));
   routes.delete(path, "read-write", (exchange) => exchange.forward("octoberMessageDelete", params(exchange)));
   routes.post(`${path}/retry`, "read-write", (exchange) => exchange.forward("octoberMessageRetry", params(exchange)));
   routes.post(`${path}/dlq`, "read-write", (exchange) =>
