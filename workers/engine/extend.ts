@@ -5,27 +5,11 @@
  */
 
 import type { DecodedBody } from "../../schema/wire/body.ts";
-import { fieldError } from "../../schema/wire/errors.ts";
-import { isRecord } from "../../schema/wire/fields.ts";
 import { parseLeaseId } from "../../schema/wire/ids.ts";
+import { readLeaseExtendRequest } from "../../schema/wire/lease-extend-request.ts";
 import { leaseExpired, leaseExtend } from "../storage/cursors.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
-
-const SECONDS_DEFAULT = 60;
-const SECONDS_MAX = 30 * 24 * 3600;
-
-function readSeconds(body: DecodedBody): number {
-  const emptyList = Array.isArray(body.value) && body.value.length === 0;
-  if (!isRecord(body.value) && !emptyList) throw fieldError("body must be an object with an integer seconds");
-  const value = isRecord(body.value) ? body.value.seconds : undefined;
-  if (value === undefined || value === null) return SECONDS_DEFAULT;
-  const seconds = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  if (typeof seconds !== "number" || !Number.isInteger(seconds) || seconds < 0 || seconds > SECONDS_MAX) {
-    throw fieldError(`seconds must be an integer from 0 to ${SECONDS_MAX}`);
-  }
-  return seconds;
-}
 
 /**
  * Extends a lease on every partition it holds.
@@ -35,7 +19,7 @@ function readSeconds(body: DecodedBody): number {
  * @throws {@link QueenError} `FIELD_INVALID` naming `seconds`.
  */
 export async function extend(context: EngineContext, leaseId: string, body: DecodedBody): Promise<Answer> {
-  const seconds = readSeconds(body);
+  const seconds = readLeaseExtendRequest(body);
   const answer = (error: string | null, expiresAt: string | null): Answer =>
     ok({ index: 0, leaseId, success: error === null, error, expiresAt, newExpiresAt: expiresAt });
   const ref = parseLeaseId(leaseId);

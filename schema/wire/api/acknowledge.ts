@@ -4,6 +4,7 @@
  * @module
  */
 import { Type } from "typebox";
+import { LEASE_EXTEND_S_DEFAULT, LEASE_EXTEND_S_MAX } from "../lease-extend-request.ts";
 import { QUEUE_MODE_GROUP } from "../limits.ts";
 import type { ApiOperation } from "./operation.ts";
 import { count, exact, Instant, Name, NonEmptyName, nullable } from "./shapes.ts";
@@ -45,12 +46,13 @@ export const LeaseAckBody = Type.Object(
   { title: "LeaseAckRequest" },
 );
 
-/** Longest extension, in seconds: 30 days. */
-export const LEASE_EXTEND_S_MAX = 2_592_000;
-
 /** The request of an extension. */
 export const LeaseExtendBody = Type.Object(
-  { seconds: Type.Optional(nullable(Type.Integer({ default: 60, minimum: 0, maximum: LEASE_EXTEND_S_MAX }))) },
+  {
+    seconds: Type.Optional(
+      nullable(Type.Integer({ default: LEASE_EXTEND_S_DEFAULT, minimum: 0, maximum: LEASE_EXTEND_S_MAX })),
+    ),
+  },
   { title: "LeaseExtendRequest" },
 );
 

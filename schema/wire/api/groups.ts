@@ -11,9 +11,12 @@ import { count, exact, Instant, InstantText, nullable } from "./shapes.ts";
 export const SubscriptionBody = Type.Object({ subscriptionTimestamp: InstantText }, { title: "SubscriptionRequest" });
 
 /** The request that moves cursors. */
-export const SeekBody = Type.Object(
-  { toEnd: Type.Optional(nullable(Type.Boolean())), timestamp: Type.Optional(nullable(InstantText)) },
-  { title: "SeekRequest", description: "`toEnd: true`, or a `timestamp` to resume after." },
+export const SeekBody = Type.Union(
+  [
+    Type.Object({ toEnd: Type.Literal(true) }),
+    Type.Object({ toEnd: Type.Optional(nullable(Type.Literal(false))), timestamp: InstantText }),
+  ],
+  { title: "SeekRequest", description: "To the end, or to resume after a point in time." },
 );
 
 const deleteMetadata = Type.Boolean({

@@ -137,10 +137,6 @@ export const messageOperations: readonly ApiOperation[] = [
     id: "deadLetterMessage",
     tag: "Messages",
     summary: "Dead-letter a message for all who have not consumed it",
-    body: {
-      schema: Type.Object({ error: Type.Optional(nullable(Type.String())) }, { title: "DeadLetterRequest" }),
-      optional: true,
-    },
     answers: {
       200: {
         description: "Look at `movedToDLQ`.",

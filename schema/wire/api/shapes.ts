@@ -31,7 +31,7 @@ export function anything(description?: string) {
   return Type.Unknown(description ? { description } : {});
 }
 
-/** Text that stays within a column, without NUL and lone surrogates. */
+/** Text of at most 255 UTF-16 code units, without NUL and lone surrogates. JSON Schema counts code points, so it lets through a little more. */
 export const Name = Type.String({ maxLength: NAME_LENGTH_MAX, pattern: "^[^\\u0000\\ud800-\\udfff]*$" });
 
 /** As {@link Name}, and not empty. */
@@ -55,7 +55,11 @@ export const Instant = Type.String({ pattern: PATTERN_MS, format: "date-time" })
 export const InstantUs = Type.String({ pattern: PATTERN_MS.replace("{3}", "{6}"), format: "date-time" });
 
 /** An instant in a request: ISO 8601, any offset. */
-export const InstantText = Type.String({ description: "ISO 8601, for example 2026-05-16T10:00:00.123Z." });
+export const InstantText = Type.String({
+  pattern:
+    "^\\s*\\d{4}-\\d\\d-\\d\\d(?:[Tt ]\\d\\d:\\d\\d(?::\\d\\d(?:[.,]\\d{1,9})?)?)?\\s*(?:[Zz]|[+\\-]\\d\\d(?::?\\d\\d)?)?\\s*$",
+  description: "ISO 8601, for example 2026-05-16T10:00:00.123Z; without a zone it is UTC.",
+});
 
 /** Every error, on every route. */
 export const ErrorAnswer = exact({ error: Type.String() }, { title: "Error" });

@@ -8,7 +8,7 @@ import { QUEUE_MODE_GROUP } from "../limits.ts";
 import { STATE_KEY_BYTES_MAX } from "../stream-requests.ts";
 import type { ApiOperation } from "./operation.ts";
 import { PushItemBody, PushResultAnswer } from "./produce.ts";
-import { anything, count, ErrorAnswer, exact, Name, NonEmptyName, nullable, Uuid } from "./shapes.ts";
+import { anything, count, ErrorAnswer, exact, Name, NonEmptyName, nullable, oneOf, Uuid } from "./shapes.ts";
 
 /** The request that registers a query. */
 export const StreamQueryBody = Type.Object(
@@ -29,12 +29,19 @@ const StateKey = Type.String({
   pattern: "^[^\\u0000\\ud800-\\udfff]*$",
   description: `At most ${STATE_KEY_BYTES_MAX} bytes of UTF-8.`,
 });
-const StateOperation = Type.Object(
-  {
-    type: Type.Optional(anything("upsert or delete; any other fails the cycle.")),
-    key: Type.Optional(anything()),
-    value: Type.Optional(anything()),
-  },
+const StateOperation = Type.Union(
+  [
+    Type.Object({
+      type: Type.Literal("upsert"),
+      key: StateKey,
+      value: Type.Optional(anything("An empty object when absent.")),
+    }),
+    Type.Object({ type: Type.Literal("delete"), key: StateKey }),
+    Type.Object(
+      { type: Type.Optional(Type.Unsafe({ not: oneOf("upsert", "delete") })) },
+      { description: "Any other type fails the cycle." },
+    ),
+  ],
   { title: "StateOperation" },
 );
 const SinkItem = Type.Object(
