@@ -50,7 +50,7 @@ function corsOrigins(text: string, problems: string[]): "*" | readonly string[] 
   const origins = text.split(",").map((origin) => origin.trim());
   for (const origin of origins) {
     // As browsers send it: scheme, host, and the port unless it is the scheme's own.
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    if (origin.includes("*") || !URL.canParse(origin) || new URL(origin).origin !== origin) {
       problems.push(
         `CORS_ORIGINS: expected *, none, or origins such as https://app.example.com, got ${JSON.stringify(origin)}`,
       );

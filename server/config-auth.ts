@@ -42,11 +42,11 @@ const ALGORITHMS = { hs256: "HS256", rs256: "RS256", eddsa: "EdDSA", auto: "auto
  */
 export function authConfig(values: Values, problems: string[]): AuthConfig | null {
   if (!values.JWT_ENABLED) return null;
-  // One of its choices: parse() saw to that.
+  // One of its choices, or its problem is on the list already.
   const algorithm = ALGORITHMS[values.JWT_ALGORITHM as keyof typeof ALGORITHMS];
   const publicKey = values.JWT_PUBLIC_KEY === null ? null : publicKeyOf(values.JWT_PUBLIC_KEY, problems);
   const jwks = values.JWT_JWKS_URL === null ? null : jwksOf(values, values.JWT_JWKS_URL, problems);
-  checkKeys(algorithm, values, publicKey, problems);
+  if (algorithm !== undefined) checkKeys(algorithm, values, publicKey, problems);
   const names = {
     "read-only": values.JWT_ROLE_READ_ONLY,
     "read-write": values.JWT_ROLE_READ_WRITE,

@@ -9,6 +9,8 @@
 import type { MiddlewareHandler } from "hono";
 import { errorResponse } from "./respond.ts";
 
+const API = /^\/(api|streams|internal|2025-10)\//;
+
 /**
  * Makes the check.
  *
@@ -20,7 +22,8 @@ export function restrictOrigins(allowed: readonly string[]): MiddlewareHandler {
     const request = context.req.raw;
     const origin = request.headers.get("origin");
     const listed = origin !== null && allowed.includes(origin);
-    if (!listed && isForeign(request, origin)) context.res = errorResponse(403, "Origin not allowed", "json");
+    if (!listed && isForeign(request, context.req.path, origin))
+      context.res = errorResponse(403, "Origin not allowed", "json");
     else await next();
     const { headers } = context.res;
     headers.append("vary", "Origin");
@@ -29,8 +32,11 @@ export function restrictOrigins(allowed: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** Whether a page of another origin causes the request. Following a link to a page of ours is no such thing. */
-function isForeign(request: Request, origin: string | null): boolean {
-  if (origin !== null) return origin !== `${new URL(request.url).protocol}//${request.headers.get("host")}`;
-  return request.headers.get("sec-fetch-site") === "cross-site" && request.headers.get("sec-fetch-dest") !== "document";
+/**
+ * Whether a page of another origin causes the request. The host alone tells a page of ours: behind a proxy the scheme
+ * is another. Pages for people may be linked to; what the API does must not be done by following a link.
+ */
+function isForeign(request: Request, path: string, origin: string | null): boolean {
+  if (origin !== null) return !URL.canParse(origin) || new URL(origin).host !== request.headers.get("host");
+  return request.headers.get("sec-fetch-site") === "cross-site" && API.test(path);
 }
