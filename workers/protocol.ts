@@ -15,12 +15,14 @@ import type { AnswerFormat, BodyFormat, ContentCoding } from "../schema/wire/for
 import type { DashboardOperations, EventBatch } from "./protocol/events.ts";
 import type { GroupOperations } from "./protocol/groups.ts";
 import type { HotOperations, PopParams } from "./protocol/hot.ts";
+import type { ListingOperations } from "./protocol/listings.ts";
 import type { InstanceState, MaintenanceOperations, SpoolAppendParams } from "./protocol/maintenance.ts";
 import type { MessageOperations, MessageParams } from "./protocol/messages.ts";
 import type { Observation } from "./protocol/observation.ts";
 import type { OctoberOperations } from "./protocol/october.ts";
 import type { PageParams } from "./protocol/page.ts";
 import type { QueueOperations } from "./protocol/queues.ts";
+import type { SampleOperations } from "./protocol/samples.ts";
 import type { StreamOperations } from "./protocol/streams.ts";
 import type { SystemOperations } from "./protocol/system.ts";
 
@@ -34,6 +36,8 @@ export interface OperationParams
     QueueOperations,
     MessageOperations,
     GroupOperations,
+    ListingOperations,
+    SampleOperations,
     StreamOperations,
     MaintenanceOperations,
     OctoberOperations,
@@ -112,6 +116,7 @@ export interface WorkerSettings {
   evictionIntervalMs: number;
   evictionBatchSize: number;
   partitionCleanupDays: number;
+  metricsRetentionDays: number;
   segmentCacheBytesMax: number;
   logLevel: string;
   /** Null: this instance cannot spool. Worker 0 opens it. */

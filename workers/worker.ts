@@ -42,10 +42,12 @@ import {
 import { isAway } from "./storage/failures.ts";
 import { dashboardVerbs } from "./verbs/dashboard.ts";
 import { groupVerbs } from "./verbs/groups.ts";
+import { listingVerbs } from "./verbs/listings.ts";
 import { maintenanceVerbs } from "./verbs/maintenance.ts";
 import { messageVerbs } from "./verbs/messages.ts";
 import { octoberVerbs } from "./verbs/october.ts";
 import { queueVerbs } from "./verbs/queues.ts";
+import { sampleVerbs } from "./verbs/samples.ts";
 import { streamVerbs } from "./verbs/streams.ts";
 import { systemVerbs } from "./verbs/system.ts";
 import { bodyOf, optionalBodyOf, type Verb, type Verbs } from "./verbs/verb.ts";
@@ -163,10 +165,12 @@ const verbs: Verbs<Exclude<OperationName, keyof HotOperations>> = {
   ...queueVerbs,
   ...messageVerbs,
   ...groupVerbs,
+  ...listingVerbs,
   ...streamVerbs,
   ...octoberVerbs,
   ...dashboardVerbs,
   ...maintenanceVerbs,
+  ...sampleVerbs,
   ...systemVerbs,
 };
 

@@ -6,10 +6,12 @@
 import { Hono } from "hono";
 import { ERRORS, QueenError } from "../../schema/wire/errors.ts";
 import type { Config } from "../config.ts";
+import { Observer } from "../observe/observer.ts";
 import type { LogLine, Pool } from "../pool/pool.ts";
 import { Guard } from "./auth/guard.ts";
 import { BodyReader } from "./body.ts";
 import { Compression } from "./compression.ts";
+import { dashboardSocketRoutes } from "./dashboard/routes.ts";
 import { negotiate } from "./exchange.ts";
 import { octoberRoutes } from "./october/routes.ts";
 import { restrictOrigins } from "./origins.ts";
@@ -17,13 +19,16 @@ import { requestIdOf } from "./request-id.ts";
 import { errorResponse, preflightResponse } from "./respond.ts";
 import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
+import { analyticsRoutes } from "./routes/analytics.ts";
 import { consumerGroupRoutes } from "./routes/consumer-group.ts";
 import { deadLetterRoutes } from "./routes/dead-letter.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leaseRoutes } from "./routes/lease.ts";
+import { listingRoutes } from "./routes/listing.ts";
 import { maintenanceRoutes } from "./routes/maintenance.ts";
 import { messageRoutes } from "./routes/message.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { migrationRoutes } from "./routes/migration.ts";
 import { popRoutes } from "./routes/pop.ts";
 import { pushRoutes } from "./routes/push.ts";
@@ -39,6 +44,8 @@ export interface AppOptions {
   log: LogLine;
   /** Of this program, for health. */
   version: string;
+  /** Measures; without one, nothing is measured but on demand. */
+  observer?: Observer;
 }
 
 /** Registers every route. */
@@ -51,12 +58,16 @@ export function registerRoutes(routes: Routes): void {
     leaseRoutes,
     deadLetterRoutes,
     messageRoutes,
+    listingRoutes,
     consumerGroupRoutes,
     traceRoutes,
     streamRoutes,
     maintenanceRoutes,
+    analyticsRoutes,
+    metricsRoutes,
     healthRoutes,
     octoberRoutes,
+    dashboardSocketRoutes,
     migrationRoutes,
     documentationRoutes,
   ]) {
@@ -71,12 +82,13 @@ export function registerRoutes(routes: Routes): void {
  */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { config, log, pool, version } = options;
+  const observer = options.observer ?? new Observer({ pool, config, log });
   const app = new Hono<AppEnv>();
   const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
   const compression = new Compression(config.compression, config.host);
   if (config.corsOrigins !== "*") app.use(restrictOrigins(config.corsOrigins));
   const guard = config.auth === null ? null : new Guard(config.auth, log);
-  const routes = new Routes(app, { pool, config, bodies, log, compression, guard, version });
+  const routes = new Routes(app, { pool, config, bodies, log, compression, observer, guard, version });
   registerRoutes(routes);
   app.options("*", () => preflightResponse());
   app.notFound((context) => {

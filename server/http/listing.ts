@@ -29,5 +29,8 @@ export function timestampOf(query: Query, name: string): string | null {
   if (text === null) return null;
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) throw fieldError(`${name} is not a timestamp`);
-  return date.toISOString();
+  const instant = date.toISOString();
+  // Years beyond 9999 have a sign, and year 0 is none to the database.
+  if (!/^(?!0000)\d{4}-/.test(instant)) throw fieldError(`${name} is not a timestamp from the years 1 to 9999`);
+  return instant;
 }

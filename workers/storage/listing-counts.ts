@@ -176,7 +176,7 @@ export async function systemLag(sql: Sql): Promise<SystemLagRow> {
  *
  * @param seconds - 1 or more.
  */
-export async function recentlyPushed(sql: Sql, seconds: number): Promise<number> {
+export async function pushedLately(sql: Sql, seconds: number): Promise<number> {
   const [row] = await sql<{ messages: number }[]>`
     select coalesce(sum(s.messages), 0)::bigint as messages
     from queen.queues q
@@ -184,5 +184,17 @@ export async function recentlyPushed(sql: Sql, seconds: number): Promise<number>
       select sum(s.message_count) as messages from queen.segments s
       where s.queue_id = q.id and s.created_at >= statement_timestamp() - make_interval(secs => ${seconds})
     ) s`;
+  return row!.messages;
+}
+
+/**
+ * How many messages were consumed in the latest minute that was recorded, at all instances; 0 when none was in the last
+ * three minutes. Rides on worker_samples_pkey.
+ */
+export async function processedLately(sql: Sql): Promise<number> {
+  const [row] = await sql<{ messages: number }[]>`
+    select coalesce(sum(s.ack_success + s.auto_acked), 0)::bigint as messages
+    from queen.worker_samples s
+    where s.at = (select max(l.at) from queen.worker_samples l where l.at > now() - interval '3 minutes')`;
   return row!.messages;
 }
