@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import { addressText, type OpenDatabase, openDatabase, type PreparedDatabase, prepareDatabase } from "./database.ts";
 import { buildApp } from "./http/app.ts";
 import type { Log } from "./observe/log.ts";
+import { Observer } from "./observe/observer.ts";
 import { createPool, type Pool } from "./pool/pool.ts";
 import { spawnWorker } from "./pool/spawn.ts";
 import { type Listener, listen, type Tls } from "./runtime.ts";
@@ -86,8 +87,11 @@ export class Server {
     this.#closers.push({ name: "workers", close: () => pool.stop(DRAIN_MS) });
     await pool.start();
     if (this.#stopped !== null) return null;
-    const listener = this.#listen(pool, tls);
+    const observer = new Observer({ pool, config: this.#config, log: this.#log });
+    const listener = this.#listen(pool, observer, tls);
     this.#closers.push({ name: "listener", close: () => drain(listener, pool) });
+    observer.start(listener.port);
+    this.#closers.push({ name: "measurements", close: () => observer.stop() });
     return factsOf(this.#config, this.#version, listener, open, prepared, startedAt);
   }
 
@@ -113,8 +117,8 @@ export class Server {
     }
   }
 
-  #listen(pool: Pool, tls: Tls | null): Listener {
-    const app = buildApp({ pool, config: this.#config, log: this.#log, version: this.#version });
+  #listen(pool: Pool, observer: Observer, tls: Tls | null): Listener {
+    const app = buildApp({ pool, config: this.#config, log: this.#log, version: this.#version, observer });
     try {
       return listen(this.#config.host, this.#config.port, (request, connection) => app.fetch(request, connection), tls);
     } catch (error) {

@@ -6,10 +6,12 @@
 import { ERRORS } from "../../schema/wire/errors.ts";
 import { CODED_BYTES_MIN, type ContentCoding, SEGMENTS_TYPE } from "../../schema/wire/format.ts";
 import type { Config } from "../config.ts";
+import type { Observer } from "../observe/observer.ts";
 import type { Answer, BodyFormat, LogLine, OperationName, OperationParams, Pool, WorkerRequest } from "../pool/pool.ts";
 import type { Guard } from "./auth/guard.ts";
 import type { BodyReader } from "./body.ts";
 import type { Compression } from "./compression.ts";
+import type { SocketHandler } from "./dashboard/socket.ts";
 import { checkName, decode, Query } from "./parameters.ts";
 import { requestIdOf } from "./request-id.ts";
 import { emptyResponse, errorResponse, toResponse } from "./respond.ts";
@@ -22,6 +24,7 @@ export interface Services {
   readonly bodies: BodyReader;
   readonly log: LogLine;
   readonly compression: Compression;
+  readonly observer: Observer;
   /** Null when everybody may do everything. */
   readonly guard: Guard | null;
   /** Of this program. */
@@ -34,6 +37,12 @@ export interface Connection {
   readonly keepOpen: (request: Request, silenceMs: number) => void;
   /** Address of the client of a request that is not answered yet; null when it is not known. */
   readonly addressOf: (request: Request) => string | null;
+  /**
+   * Makes a WebSocket of a request.
+   *
+   * @returns What to answer it with; null when the request does not ask for that.
+   */
+  readonly openSocket: (request: Request, handler: SocketHandler) => Response | null;
 }
 
 const CBOR = "application/cbor";
@@ -146,6 +155,11 @@ export class Exchange {
   /** Has a worker carry out an operation without a body. */
   forward<Name extends OperationName>(operation: Name, params: OperationParams[Name]): Promise<Response> {
     return this.#send(operation, params, "json", null);
+  }
+
+  /** As {@link Connection.openSocket}; null also where the listener has no sockets. */
+  openSocket(handler: SocketHandler): Response | null {
+    return this.#connection?.openSocket(this.request, handler) ?? null;
   }
 
   /** Has a worker carry out a pop, for as long as the client is there to receive its messages. */

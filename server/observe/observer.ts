@@ -28,6 +28,8 @@ import { Rates } from "./rates.ts";
 
 /** How long a worker may take to tell how it is doing; what it tells later is not lost. */
 const OBSERVE_MS_MAX = 1_000;
+/** How long a stop waits for the last samples to be written. */
+const STOP_MS_MAX = 2_000;
 /** Intervals kept while they cannot be written. */
 const INTERVALS_MAX = 60;
 
@@ -83,11 +85,13 @@ export class Observer {
     this.#timer = setInterval(() => this.#tick(), this.#config.metrics.sampleIntervalMs);
   }
 
-  /** Ends measuring, and writes down what was measured. */
+  /** Ends measuring, and writes down what was measured, if that can be done soon. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#loopLag.stop();
-    await this.flush();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([this.flush(), new Promise((resolve) => (timer = setTimeout(resolve, STOP_MS_MAX)))]);
+    clearTimeout(timer);
   }
 
   /** Fetches what the workers counted until now. Never rejects. */
@@ -98,6 +102,11 @@ export class Observer {
   /** Writes down everything measured until now. Never rejects; what cannot be written is kept for a while. */
   flush(): Promise<void> {
     return this.#writing.run();
+  }
+
+  /** Pause between looks for parked pops, in milliseconds. */
+  get popIntervalMs(): number {
+    return this.#config.pop.pollMs.max;
   }
 
   /** How the process did at the last look; null before the first. */

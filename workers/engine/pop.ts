@@ -16,10 +16,11 @@ import type { PopAnswer } from "../../schema/wire/pop-answer.ts";
 import type { SegmentAnswer } from "../../schema/wire/segment-answer.ts";
 import type { PopParams } from "../protocol.ts";
 import { isAway } from "../storage/failures.ts";
-import { queueCandidates, type Subscription } from "../storage/queues.ts";
+import type { Subscription } from "../storage/queues.ts";
 import { Claimer } from "./claim.ts";
 import type { EngineContext } from "./context.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import { FilteredSources, type FoundSources, type Source } from "./pop-filter.ts";
 import { ReadyFloors } from "./ready-floors.ts";
 import { PARTITION_UNKNOWN, Waiters } from "./waiters.ts";
 
@@ -29,23 +30,14 @@ const AWAY_PAUSE_MS = 300;
  * was made. All of them look at the same moments, so that one statement serves many.
  */
 const LOOK_MS = 1_000;
+/** How often one attempt asks for the best queues, when others took what they had. */
+const ROUNDS_MAX = 3;
 
 /** A pop under way. */
 export interface PopCall {
   cancelled: boolean;
   /** Ends the waiting early. */
   stop: (() => void) | null;
-}
-
-/** One queue to claim from. */
-interface Source {
-  queueId: number;
-  queueName: string;
-  groupId: number;
-  /** Null: any; {@link PARTITION_UNKNOWN} until somebody pushes to it. */
-  partitionId: number | null;
-  /** False when the store just said that the group has nothing there. */
-  promising: boolean;
 }
 
 /** Milliseconds until the next moment at which pops look again, 1 or more. */
@@ -82,10 +74,11 @@ export class Popper {
   #stopping = false;
   /** Pops asleep until a queue of this name is made. */
   readonly #unknown = new Map<string, Set<() => void>>();
-  readonly #asked = new Map<string, ReturnType<typeof queueCandidates>>();
+  readonly #filtered: FilteredSources;
 
   constructor(context: EngineContext, leases: LeaseBook, parked: SharedArrayBuffer) {
     this.#context = context;
+    this.#filtered = new FilteredSources(context);
     this.#claimer = new Claimer(context, leases, this.#floors);
     const { index, popPollMs } = context.settings;
     // What is ready later than the next look is found by that one.
@@ -109,7 +102,8 @@ export class Popper {
    * @returns Null when there is nothing (in time).
    */
   async pop(params: PopParams, call: PopCall): Promise<PopAnswer | SegmentAnswer | null> {
-    const deadline = Date.now() + (params.wait ? params.timeoutMs : 0);
+    const startedAt = Date.now();
+    const deadline = startedAt + (params.wait ? params.timeoutMs : 0);
     const over = () => call.cancelled || this.#stopping || Date.now() >= deadline;
     let entered: readonly number[] = [];
     try {
@@ -120,7 +114,7 @@ export class Popper {
         const final = Date.now() >= deadline;
         const tried = mayPark && !final ? await this.#withoutLooking(params) : null;
         mayPark = false;
-        const { sources, answer, pause } = tried ?? (await this.#attempt(params, call, final));
+        const { sources, answer, pause } = tried ?? (await this.#attempt(params, call, { final, startedAt }));
         if (answer || call.cancelled || this.#stopping) return answer;
         if (final) return null;
         if (over()) continue;
@@ -128,7 +122,7 @@ export class Popper {
           await this.#sleep(Math.min(pause || untilNextLook(), deadline - Date.now()), call, params.queue ?? "");
           continue;
         }
-        const queueIds = sources.map((source) => source.queueId);
+        const queueIds = sources.map((source) => source.queueId).sort((a, b) => a - b);
         if (entered.join() !== queueIds.join()) {
           this.waiters.leave(entered);
           this.waiters.enter(queueIds);
@@ -170,7 +164,7 @@ export class Popper {
   /** What an attempt would come back with, when it is known without asking the store; else null. */
   async #withoutLooking(params: PopParams): Promise<{ sources: Source[]; answer: null; pause: 0 } | null> {
     try {
-      const sources = await this.#sources(params);
+      const { sources } = await this.#sources(params, Date.now());
       return this.#isKnownEmpty(sources) ? { sources, answer: null, pause: 0 } : null;
     } catch {
       return null;
@@ -209,70 +203,55 @@ export class Popper {
   async #attempt(
     params: PopParams,
     call: PopCall,
-    final: boolean,
+    when: { final: boolean; startedAt: number },
   ): Promise<{ sources: Source[]; answer: PopAnswer | SegmentAnswer | null; pause: number }> {
     let sources: Source[] = [];
     try {
-      sources = await this.#sources(params);
-      for (const source of sources) {
-        if (!source.promising) continue;
-        const answer = await this.#claimer.claim(
-          {
-            queueId: source.queueId,
-            queueName: source.queueName,
-            groupId: source.groupId,
-            groupName: params.group,
-            partitionId: source.partitionId,
-            autoAck: params.autoAck,
-          },
-          {
-            batch: params.batch,
-            partitions: params.partitions,
-            packed: params.segments === true,
-            final,
-            cancelled: () => call.cancelled,
-          },
-        );
-        if (answer) {
-          this.waiters.pass(source.queueId, source.groupId, isFilled(answer, params.batch));
-          return { sources, answer, pause: 0 };
-        }
-        this.waiters.foundNothing(source.queueId, source.groupId);
+      for (let round = 1; ; round += 1) {
+        const found = await this.#sources(params, when.startedAt);
+        sources = found.sources;
+        const answer = await this.#claimFrom(sources, params, call, when.final);
+        if (answer) return { sources, answer, pause: 0 };
+        if (found.more && round < ROUNDS_MAX && !call.cancelled) continue;
+        return { sources, answer: null, pause: found.parkable ? 0 : untilNextLook() };
       }
-      return { sources, answer: null, pause: 0 };
     } catch (error) {
       if (!isAway(error)) this.#context.log("error", "pop_failed", { error: String(error) });
       return { sources, answer: null, pause: AWAY_PAUSE_MS };
     }
   }
 
-  async #sources(params: PopParams): Promise<Source[]> {
-    if (params.queue !== undefined) {
-      const source = await this.#source(params.queue, params, true);
-      return source ? [source] : [];
+  /** Claims from the first source that has something. */
+  async #claimFrom(
+    sources: readonly Source[],
+    params: PopParams,
+    call: PopCall,
+    final: boolean,
+  ): Promise<PopAnswer | SegmentAnswer | null> {
+    for (const { queueId, queueName, groupId, partitionId, promising } of sources) {
+      if (!promising) continue;
+      const { autoAck, batch, partitions } = params;
+      const packed = params.segments === true;
+      const answer = await this.#claimer.claim(
+        { queueId, queueName, groupId, groupName: params.group, partitionId, autoAck },
+        { batch, partitions, packed, final, cancelled: () => call.cancelled },
+      );
+      if (answer) {
+        this.waiters.pass(queueId, groupId, isFilled(answer, batch));
+        return answer;
+      }
+      this.waiters.foundNothing(queueId, groupId);
     }
-    const candidates = await this.#candidates(params);
-    const sources: Source[] = [];
-    for (const { name, registered, ready_ms } of candidates) {
-      const source = await this.#source(name, params, !registered || (ready_ms !== null && ready_ms >= 0));
-      if (source) sources.push(source);
-    }
-    return sources;
+    return null;
   }
 
-  /** As {@link queueCandidates}, once for all pops that ask for the same in the same turn of the event loop. */
-  #candidates(params: PopParams): ReturnType<typeof queueCandidates> {
-    const filter = { namespace: params.namespace ?? null, task: params.task ?? null, group: params.group };
-    const key = JSON.stringify(filter);
-    let asked = this.#asked.get(key);
-    if (!asked) {
-      asked = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-        this.#asked.delete(key);
-        return queueCandidates(this.#context.database.look, filter);
-      });
-      this.#asked.set(key, asked);
+  /** @param since - When the pop came. */
+  async #sources(params: PopParams, since: number): Promise<FoundSources> {
+    if (params.queue !== undefined) {
+      const source = await this.#source(params.queue, params, true);
+      return { sources: source ? [source] : [], more: false, parkable: true };
     }
-    return asked;
+    return await this.#filtered.find(params, subscriptionOf(params), since);
   }
 
   async #source(name: string, params: PopParams, promising: boolean): Promise<Source | null> {

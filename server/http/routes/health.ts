@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Answer, PoolState } from "../../pool/pool.ts";
+import { sharedState } from "../../observe/shared-state.ts";
+import type { Answer } from "../../pool/pool.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
@@ -37,9 +38,9 @@ async function examine({
 }
 
 async function health(exchange: Exchange): Promise<Response> {
-  const { config, pool, version } = exchange.services;
+  const { config, observer, pool, version } = exchange.services;
   const { healthy, report } = await examine(exchange);
-  const { ready, workers, instance } = pool.state();
+  const { ready, workers } = pool.state();
   const memory = process.memoryUsage();
   const value = {
     status: healthy ? "healthy" : "unhealthy",
@@ -49,7 +50,7 @@ async function health(exchange: Exchange): Promise<Response> {
     version,
     instance: config.instanceId,
     uptime_s: Math.floor(process.uptime()),
-    shared_state: sharedState(config.instanceId, instance),
+    shared_state: sharedState(observer, pool, config.instanceId),
     queen: { worker_id: 0, status: ready ? "active" : "degraded" },
     workers: workers.map((worker) => ({
       worker_id: worker.index,
@@ -62,17 +63,6 @@ async function health(exchange: Exchange): Promise<Response> {
     ...report,
   };
   return jsonResponse(value, healthy ? 200 : 503);
-}
-
-/** What instances share, as far as it says how they behave. */
-function sharedState(serverId: string, instance: PoolState["instance"]): Record<string, unknown> {
-  return {
-    enabled: true,
-    running: true,
-    server_id: serverId,
-    maintenance_mode: instance.pushMaintenance,
-    pop_maintenance_mode: instance.popMaintenance,
-  };
 }
 
 /** What the worker says about the database; empty when none answered. */

@@ -12,6 +12,7 @@ import { isAway, withConflictRetry } from "../../storage/failures.ts";
 import { rangesOf } from "../../storage/literals.ts";
 import { octoberAcknowledge } from "../../storage/october.ts";
 import { type Answer, type EngineContext, ok } from "../context.ts";
+import type { Events } from "../events.ts";
 import { findPlaces, type Place } from "./place.ts";
 
 type Status = "completed" | "failed" | "dead_letter" | "not_found";
@@ -84,7 +85,24 @@ async function recordBundle(
   for (const [at, index] of bundle.indexes.entries()) {
     statuses[index] = standing.get(bundle.offsets[at]!) ?? "completed";
   }
+  countBundle(context, bundle, statuses);
   if (rows.some((row) => row.released === true)) context.queuesReady([queueId], [partitionId]);
+}
+
+function tell(events: Events, { items }: OctoberAckRequest, statuses: readonly Status[]): void {
+  for (const [index, { transactionId, status, error }] of items.entries()) {
+    if (statuses[index] === "not_found") continue;
+    if (status === "completed") events.completed(transactionId);
+    else events.failed(transactionId, error);
+  }
+}
+
+/** Counts what became of a bundle. */
+function countBundle({ counters }: EngineContext, bundle: Bundle, statuses: readonly Status[]): void {
+  const count = (status: Status) => bundle.indexes.filter((index) => statuses[index] === status).length;
+  const dead = count("dead_letter");
+  counters.requested("ackRequests", [bundle.queueId]);
+  counters.acknowledged(bundle.queueId, count("completed"), count("failed") + dead, dead);
 }
 
 /**
@@ -100,6 +118,7 @@ async function acknowledge(context: EngineContext, request: OctoberAckRequest): 
     const ids = request.items.map((item) => item.transactionId);
     const places = await findPlaces(context.database.ack, ids, request.group);
     await Promise.all(bundlesOf(places).map((bundle) => recordBundle(context, request, bundle, statuses)));
+    if (context.events.listening) tell(context.events, request, statuses);
     return statuses;
   } catch (error) {
     if (isAway(error)) throw new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error });

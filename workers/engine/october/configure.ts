@@ -5,6 +5,7 @@
  * @module
  */
 
+import { DEFAULT_PARTITION } from "../../../schema/wire/limits.ts";
 import type { OctoberConfigureRequest } from "../../../schema/wire/october/requests.ts";
 import { withConflictRetry } from "../../storage/failures.ts";
 import { type QueueOptions, type QueueRow, queueConfigure } from "../../storage/queues.ts";
@@ -52,6 +53,7 @@ export async function octoberConfigure(context: EngineContext, request: OctoberC
   );
   context.queueChanged(name);
   context.queuesReady([row.id]);
+  context.events.configured(name, partition ?? DEFAULT_PARTITION);
   return {
     status: 201,
     value: {

@@ -12,7 +12,9 @@ import type { PopParams } from "../../protocol.ts";
 import { withConflictRetry } from "../../storage/failures.ts";
 import { type OctoberRetryRow, octoberNote } from "../../storage/october.ts";
 import type { EngineContext } from "../context.ts";
+import { countPop } from "../count-work.ts";
 import type { Engine } from "../engine.ts";
+import { tellPopped } from "../event-details.ts";
 import type { PopCall } from "../pop.ts";
 
 /** Segments remembered to be noted, a worker. */
@@ -58,7 +60,9 @@ async function note(context: EngineContext, answer: SegmentAnswer): Promise<Octo
 export async function octoberPop(engine: Engine, params: PopParams, call: PopCall): Promise<string | null> {
   const { context } = engine;
   const answer = await engine.popper.pop({ ...params, segments: true, autoAck: false, partitions: 1 }, call);
+  if (!call.cancelled) countPop(context, params, answer);
   if (!answer || !("partitions" in answer)) return null;
+  if (context.events.listening) tellPopped(context.events, answer);
   try {
     const [failures, queue] = await Promise.all([note(context, answer), context.catalog.queue(answer.queue)]);
     const counts = new Map(failures.map((row) => [`${row.partition_id} ${row.message_offset}`, row.failure_count]));
