@@ -1,9 +1,10 @@
 /**
- * What differs between the runtimes the server runs on, Bun and Deno, and nothing else: listening and signals.
+ * What differs between the runtimes the server runs on, Bun and Deno, and nothing else: listening, WebSockets and signals.
  *
  * @module
  */
 import process from "node:process";
+import { FRAME_BYTES_MAX, SOCKET_IDLE_S, type Socket, type SocketHandler } from "./http/dashboard/socket.ts";
 import type { Connection } from "./http/exchange.ts";
 
 /** Answers a request; `connection` belongs to the listener it came from. */
@@ -35,6 +36,11 @@ export interface Tls {
   readonly key: string;
 }
 
+/** Close code of RFC 6455, section 7.4.1: going away. */
+const GOING_AWAY = 1001;
+/** Beyond this many bytes not taken by a client nothing more is sent to it: the application closes such a socket long before. */
+const SOCKET_BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+
 interface DenoServer {
   addr: { hostname: string; port: number };
   shutdown(): Promise<void>;
@@ -51,6 +57,12 @@ interface DenoNamespace {
     },
     handler: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>,
   ): DenoServer;
+  upgradeWebSocket(request: Request, options: { idleTimeout: number }): { socket: WebSocket; response: Response };
+}
+
+/** What Bun keeps beside a socket. */
+interface SocketData {
+  readonly handler: SocketHandler;
 }
 
 /**
@@ -69,39 +81,110 @@ export function listen(host: string, port: number, fetch: Fetch, tls: Tls | null
 
 function listenBun(host: string, port: number, fetch: Fetch, tls: Tls | null): Listener {
   // The application bounds bodies itself: it knows how to say so.
-  const server = Bun.serve({
+  const sockets = new Set<Bun.ServerWebSocket<SocketData>>();
+  const server = Bun.serve<SocketData>({
     hostname: host,
     port,
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(tls !== null && { tls }),
     fetch: (request) => fetch(request, connection),
+    websocket: {
+      maxPayloadLength: FRAME_BYTES_MAX,
+      idleTimeout: SOCKET_IDLE_S,
+      backpressureLimit: SOCKET_BACKLOG_BYTES_MAX,
+      perMessageDeflate: false,
+      open(socket) {
+        sockets.add(socket);
+        socket.data.handler.opened(bunSocket(socket));
+      },
+      message(socket, message) {
+        if (typeof message === "string") socket.data.handler.received(message);
+      },
+      close(socket) {
+        sockets.delete(socket);
+        socket.data.handler.closed();
+      },
+    },
   });
   const connection: Connection = {
     keepOpen: (request, silenceMs) => {
       if (silenceMs > SILENCE_MS_MAX) server.timeout(request, 0);
     },
     addressOf: (request) => server.requestIP(request)?.address ?? null,
+    // Bun sends the answer itself, and ignores this one.
+    openSocket: (request, handler) =>
+      server.upgrade(request, { data: { handler } }) ? new Response(null, { status: 204 }) : null,
   };
   return {
     url: urlOf(host, server.port!, tls),
     port: server.port!,
-    stop: async () => await server.stop(false),
+    stop: async () => {
+      for (const socket of sockets) socket.close(GOING_AWAY, "The server is stopping");
+      await server.stop(false);
+    },
     close: async () => await server.stop(true),
   };
 }
 
+function bunSocket(socket: Bun.ServerWebSocket<SocketData>): Socket {
+  return {
+    send: (text) => void socket.send(text),
+    get bufferedBytes() {
+      return socket.getBufferedAmount();
+    },
+    close: (code, reason) => socket.close(code, reason),
+  };
+}
+
+function denoSocket(
+  deno: DenoNamespace,
+  request: Request,
+  handler: SocketHandler,
+  sockets: Set<WebSocket>,
+): Response | null {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return null;
+  const { socket, response } = deno.upgradeWebSocket(request, { idleTimeout: SOCKET_IDLE_S });
+  socket.onopen = () => {
+    sockets.add(socket);
+    handler.opened({
+      send: (text) => socket.readyState === WebSocket.OPEN && socket.send(text),
+      get bufferedBytes() {
+        return socket.bufferedAmount;
+      },
+      close: (code, reason) => socket.close(code, reason),
+    });
+  };
+  socket.onmessage = (event) => {
+    if (typeof event.data === "string") handler.received(event.data);
+  };
+  // A broken connection is closed, too; that is when it counts.
+  socket.onerror = (event) => event.preventDefault();
+  socket.onclose = () => {
+    sockets.delete(socket);
+    handler.closed();
+  };
+  return response;
+}
+
 function listenDeno(deno: DenoNamespace, host: string, port: number, fetch: Fetch, tls: Tls | null): Listener {
   const abort = new AbortController();
+  const sockets = new Set<WebSocket>();
   const server = deno.serve(
     { hostname: host, port, onListen: () => {}, signal: abort.signal, ...tls },
-    (request, info) => fetch(request, { keepOpen: () => {}, addressOf: () => info.remoteAddr.hostname ?? null }),
+    (request, info) =>
+      fetch(request, {
+        keepOpen: () => {},
+        addressOf: () => info.remoteAddr.hostname ?? null,
+        openSocket: (asked, handler) => denoSocket(deno, asked, handler, sockets),
+      }),
   );
   let open = true;
   return {
     url: urlOf(host, server.addr.port, tls),
     port: server.addr.port,
     stop: async () => {
+      for (const socket of sockets) socket.close(GOING_AWAY, "The server is stopping");
       await server.shutdown();
       open = false;
     },

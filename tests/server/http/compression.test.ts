@@ -81,7 +81,7 @@ describe("the application", () => {
   ])("to %s and %d bytes says Vary: %p", async (address, bytes, vary) => {
     const config = loadConfig({ NUM_WORKERS: "2", HOST: "0.0.0.0" });
     const app = buildApp({ pool, config, log: () => {}, version: "0" });
-    const connection = { keepOpen: () => {}, addressOf: () => address };
+    const connection = { keepOpen: () => {}, addressOf: () => address, openSocket: () => null };
     for (const headers of [{}, { "accept-encoding": "gzip" }] as Record<string, string>[]) {
       const request = new Request(`http://x/api/v1/pop/queue/big?subscriptionFrom=${bytes}`, { headers });
       const response = await app.fetch(request, connection);
