@@ -9,8 +9,10 @@ import { type CpuSeconds, readCpu } from "./cpu.ts";
 import { insertLimit, readLimit } from "./limits.ts";
 import type { Actor, CheckFigures, RequestFigures } from "./load/protocol.ts";
 import { type LoadOutcome, runLoad } from "./loader.ts";
+import type { LagFigures } from "./probe.ts";
 import { findPostmaster, type Postmaster, type ServerProcess, startServer } from "./process.ts";
 import type { Row } from "./scenario.ts";
+import { type MemoryFigures, Watch } from "./watch.ts";
 
 /**
  * How large a run is: `tiny` inside the test suite, `short` where two servers are compared (as normal, but no window is
@@ -47,6 +49,7 @@ export interface LoadRequest {
   tag?: string;
   seconds?: number;
   warmupSeconds?: number;
+  watch?: Watch;
 }
 
 /** See the module. */
@@ -150,7 +153,9 @@ export class Bench {
     const readUsed = () => {
       open = !open;
       if (open && request.tag === undefined) onWindow?.(true);
+      if (open) request.watch?.open();
       const cpu = this.#cpu();
+      if (!open) request.watch?.close();
       if (!open && request.tag === undefined) onWindow?.(false);
       return cpu;
     };
@@ -170,6 +175,19 @@ export class Bench {
     if (outcome.checks.violations.length > 0)
       throw new Error(`checks failed:\n${outcome.checks.violations.join("\n")}`);
     return outcome;
+  }
+
+  /**
+   * Runs one load process and watches the server meanwhile.
+   *
+   * @param request - Its actors.
+   * @returns What the load saw, how late the router was (null when that cannot be known), and how much memory the server held.
+   * @throws {Error} as {@link load} does.
+   */
+  async watch(request: LoadRequest): Promise<{ outcome: LoadOutcome; lag: LagFigures | null; memory: MemoryFigures }> {
+    const watch = new Watch(this.server);
+    const outcome = await this.load({ ...request, watch });
+    return { outcome, lag: await watch.lag(), memory: watch.memory };
   }
 
   /**

@@ -9,8 +9,10 @@ import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { lagFile } from "./watch.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
+const PROBE = new URL("./probe.ts", import.meta.url).pathname;
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
 
@@ -32,7 +34,7 @@ export interface ServerOptions {
   workers?: number;
   /** Folder of the server's source; this repository's when absent. */
   root?: string;
-  /** A module that the server's main thread loads before its own. */
+  /** A module that the server's main thread loads before its own; the probe of lateness when absent. */
   preload?: string;
   /** Data folder, which is then kept; a new one that is removed at the stop when absent. */
   dataDir?: string;
@@ -52,10 +54,16 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const env: Record<string, string | undefined> = { ...process.env, ...options.env };
   // As the scripts of package.json start it.
   env.MIMALLOC_PURGE_DELAY ??= "60000";
-  Object.assign(env, { PORT: "0", HOST: "127.0.0.1", QUEEN_DATA_DIR: dataDir, LOG_LEVEL: "info" });
+  Object.assign(env, {
+    PORT: "0",
+    HOST: "127.0.0.1",
+    QUEEN_DATA_DIR: dataDir,
+    LOG_LEVEL: "info",
+    QUEEN_LAG_FILE: lagFile(dataDir),
+  });
   for (const name of ["DATABASE_URL", "PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_DB"]) delete env[name];
   if (options.workers !== undefined) env.NUM_WORKERS = String(options.workers);
-  const preload = options.preload === undefined ? [] : ["--preload", options.preload];
+  const preload = ["--preload", options.preload ?? PROBE];
   const child = spawn(process.execPath, ["run", ...preload, "server/main.ts", "serve"], {
     cwd: options.root ?? ROOT,
     env,

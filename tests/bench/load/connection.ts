@@ -43,17 +43,23 @@ export class HttpConnection {
    *
    * @param host - Name or address.
    * @param port - TCP port.
+   * @param pauseMs - Takes nothing for so long after each piece of an answer.
    * @returns The connection, ready for {@link send}.
    * @throws {Error} when nothing listens there.
    */
-  static async open(host: string, port: number): Promise<HttpConnection> {
+  static async open(host: string, port: number, pauseMs = 0): Promise<HttpConnection> {
     const connection = new HttpConnection();
     connection.#socket = await Bun.connect<undefined>({
       hostname: host,
       port,
       data: undefined,
       socket: {
-        data: (_socket, chunk) => connection.#receive(chunk),
+        data: (socket, chunk) => {
+          connection.#receive(chunk);
+          if (pauseMs === 0) return;
+          socket.pause();
+          setTimeout(() => socket.resume(), pauseMs);
+        },
         drain: () => connection.#flush(),
         close: () => connection.#fail("the server closed the connection"),
         error: (_socket, error) => connection.#fail(error.message),

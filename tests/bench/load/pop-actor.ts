@@ -60,7 +60,7 @@ export function popActor(actor: PopActor, stage: Stage): RunningActor {
   return {
     open: async () => {
       for (let index = 0; index < actor.connections; index++) {
-        const pop = await HttpConnection.open(stage.host, stage.port);
+        const pop = await HttpConnection.open(stage.host, stage.port, actor.pauseMs);
         const ack = actor.ack === "unawaited" ? await HttpConnection.open(stage.host, stage.port) : pop;
         consumers.push(new Consumer(index, shared, pop, ack));
       }

@@ -57,6 +57,8 @@ export interface PopActor {
    */
   ack: "auto" | "batch" | "single" | "unawaited" | "lease" | "none";
   waitMs?: number;
+  /** Reads slowly: takes what has arrived, then nothing for so long. */
+  pauseMs?: number;
   /** Counts messages whose numbers do not follow each other from 0 on; needs `partitions` and a `numbered` producer. */
   consecutive?: boolean;
   stop?: StopRule;

@@ -10,6 +10,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector";
 import { join } from "node:path";
 import { isMainThread, threadId } from "node:worker_threads";
+import "../probe.ts";
 
 const INTERVAL_US = 1000;
 

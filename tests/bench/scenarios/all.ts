@@ -10,6 +10,7 @@ import { plan } from "./plan.ts";
 import { popScenarios } from "./pop.ts";
 import { popAckScenarios } from "./pop-ack.ts";
 import { pushScenarios } from "./push.ts";
+import { slowReaders } from "./slow-readers.ts";
 import { wholeLife } from "./whole-life.ts";
 import { wildcard } from "./wildcard.ts";
 
@@ -19,6 +20,7 @@ export const allScenarios: Scenario[] = [
   ...popScenarios,
   ...popAckScenarios,
   wholeLife,
+  slowReaders,
   longPoll,
   groups,
   wildcard,
