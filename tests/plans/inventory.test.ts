@@ -7,7 +7,8 @@ import { cursorClaim, cursorNextReady } from "../../workers/storage/cursors.ts";
 import type { Sql } from "../../workers/storage/database.ts";
 import { groupSeek } from "../../workers/storage/groups.ts";
 import { queueClearCursors } from "../../workers/storage/queue-admin.ts";
-import { groupFill, partitionEnsure, partitionFind, queueCandidates } from "../../workers/storage/queues.ts";
+import { queueCandidates } from "../../workers/storage/queue-filter.ts";
+import { groupFill, partitionEnsure, partitionFind } from "../../workers/storage/queues.ts";
 import { useEngine } from "../workers/support/engine.ts";
 import { scansOf } from "./scans.ts";
 
@@ -51,7 +52,7 @@ const CALLS: [name: string, most: number, call: (sql: Sql) => Promise<unknown>][
   ["looks for when there is more", FEW, (sql) => cursorNextReady(sql, [pair], 1_000)],
   ["finds partitions by name", FEW, (sql) => partitionFind(sql, 1, ["p7", "p199999", "none"])],
   ["makes partitions", FEW, (sql) => partitionEnsure(sql, 1, ["p7", "other 1", "other 2"])],
-  ["finds the queues of a namespace", FEW, (sql) => queueCandidates(sql, filter)],
+  ["finds the queues of a namespace", FEW, (sql) => queueCandidates(sql, filter, { readyMax: 100, rowsMax: 1_001 })],
   [
     "clears the cursors that are not drained",
     FEW,

@@ -108,35 +108,6 @@ export async function queueConfigure(
 }
 
 /**
- * Queues of a namespace and/or task in which a group may have something to consume now, best first: by priority, then
- * by how long something has been ready.
- *
- * @remarks Rides on queues_namespace_task, and for each queue on cursors_ready.
- * @param namespace - Null: any; likewise `task`.
- * @returns `ready_ms` is how long ago the queue became ready for the group, null for a group not registered there.
- */
-export function queueCandidates(
-  sql: Sql,
-  filter: { namespace: string | null; task: string | null; group: string },
-): Promise<{ name: string; priority: number; registered: boolean; ready_ms: number | null }[]> {
-  const { namespace, task } = filter;
-  // Left out where any will do: with "is null or" the index could not be searched.
-  return sql<{ name: string; priority: number; registered: boolean; ready_ms: number | null }[]>`
-    select q.name, q.priority, g.id is not null as registered,
-           (extract(epoch from clock_timestamp() - c.ready_at) * 1000)::float8 as ready_ms
-    from queen.queues q
-    left join queen.consumer_groups g on g.queue_id = q.id and g.name = ${filter.group} and g.active
-    left join lateral (
-      select c.ready_at from queen.cursors c
-      where c.queue_id = q.id and c.group_id = g.id and c.ready_at < 'infinity'
-      order by c.ready_at limit 1
-    ) c on true
-    where true
-      ${namespace === null ? sql`` : sql`and q.namespace = ${namespace}`} ${task === null ? sql`` : sql`and q.task = ${task}`}
-    order by q.priority desc, c.ready_at nulls last, random()`;
-}
-
-/**
  * Finds partitions of a queue by name. Any order; unknown names are left out.
  *
  * @remarks
