@@ -1,8 +1,9 @@
 /**
  * What travels between the router (main thread) and a worker: one typed union per direction.
  *
- * Requests and responses of one turn of the event loop travel in one message per peer. A request or response body is a
- * string when it is small text, and a transferred `ArrayBuffer` otherwise: the sender must not touch it afterwards.
+ * Requests and responses of one turn of the event loop travel in one message per peer, as a parcel (`protocol/parcel.ts`). A
+ * request or response body is a string when it is small text, and a transferred `ArrayBuffer` otherwise: the sender must not
+ * touch it afterwards.
  *
  * Life of a worker: the router posts one `start`; the worker answers `ready` once it holds database connections (or
  * `failed` when it never will); after that `requests` and `responses` flow until `stop`, to which the worker answers
@@ -26,6 +27,7 @@ import type { SampleOperations } from "./protocol/samples.ts";
 import type { StreamOperations } from "./protocol/streams.ts";
 import type { SystemOperations } from "./protocol/system.ts";
 
+export { fromParcel, toParcel } from "./protocol/parcel.ts";
 export type { AnswerFormat, BodyFormat, ContentCoding, MessageParams, PageParams, PopParams };
 
 /**

@@ -32,9 +32,11 @@ import type { PopCall } from "./engine/pop.ts";
 import { transact } from "./engine/transact.ts";
 import type { HotOperations } from "./protocol/hot.ts";
 import {
+  fromParcel,
   type OperationName,
   type RouterMessage,
   TEXT_BODY_BYTES_MAX,
+  toParcel,
   type WorkerMessage,
   type WorkerRequest,
   type WorkerResponse,
@@ -53,8 +55,8 @@ import { systemVerbs } from "./verbs/system.ts";
 import { bodyOf, optionalBodyOf, type Verb, type Verbs } from "./verbs/verb.ts";
 
 declare const self: {
-  onmessage: ((event: MessageEvent<RouterMessage>) => void) | null;
-  postMessage(message: WorkerMessage, transfer?: Transferable[]): void;
+  onmessage: ((event: MessageEvent<RouterMessage | string>) => void) | null;
+  postMessage(message: WorkerMessage | string, transfer?: Transferable[]): void;
 };
 
 /** Answer of a verb, already encoded or still a value. */
@@ -85,7 +87,9 @@ function respond(id: number, answer: Encoded & { retryAfterS?: number }): void {
 
 function flush(): void {
   posting = false;
-  if (responses.length > 0) self.postMessage({ kind: "responses", responses }, transfer);
+  if (responses.length > 0) {
+    self.postMessage(toParcel<WorkerMessage>({ kind: "responses", responses }, responses), transfer);
+  }
   responses = [];
   transfer = [];
 }
@@ -318,4 +322,4 @@ function receive(message: RouterMessage): void {
   }
 }
 
-self.onmessage = (event) => receive(event.data);
+self.onmessage = (event) => receive(fromParcel(event.data));

@@ -12,12 +12,14 @@
 
 import type { InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
-import type {
-  RouterMessage,
-  WorkerMessage,
-  WorkerRequest,
-  WorkerResponse,
-  WorkerSettings,
+import {
+  fromParcel,
+  type RouterMessage,
+  toParcel,
+  type WorkerMessage,
+  type WorkerRequest,
+  type WorkerResponse,
+  type WorkerSettings,
 } from "../../workers/protocol.ts";
 import type { Durations } from "./durations.ts";
 import { EMPTY, interruptionFor, type Refusal } from "./refusal.ts";
@@ -142,7 +144,7 @@ export class Slot implements Load {
       const transfers = this.#transfers;
       this.#outbox = [];
       this.#transfers = [];
-      this.post({ kind: "requests", requests }, transfers);
+      this.#worker?.postMessage(toParcel<RouterMessage>({ kind: "requests", requests }, requests), transfers);
     }
     if (this.#cancelled.length > 0) {
       const ids = this.#cancelled;
@@ -222,8 +224,8 @@ export class Slot implements Load {
     this.state = "starting";
     const worker = this.#options.spawn();
     this.#worker = worker;
-    worker.onmessage = (event: MessageEvent<WorkerMessage>) => {
-      if (worker === this.#worker) this.#receive(event.data);
+    worker.onmessage = (event: MessageEvent<WorkerMessage | string>) => {
+      if (worker === this.#worker) this.#receive(fromParcel(event.data));
     };
     worker.onerror = (event) => {
       event.preventDefault?.();

@@ -7,10 +7,10 @@
  * @module
  */
 import type { RouterMessage, WorkerMessage, WorkerRequest, WorkerResponse } from "../../../workers/protocol.ts";
-import { PARKED_SLOTS } from "../../../workers/protocol.ts";
+import { fromParcel, PARKED_SLOTS } from "../../../workers/protocol.ts";
 
 declare const self: {
-  onmessage: (event: MessageEvent<RouterMessage>) => void;
+  onmessage: (event: MessageEvent<RouterMessage | string>) => void;
   postMessage(message: WorkerMessage, transfers?: ArrayBuffer[]): void;
 };
 
@@ -98,7 +98,8 @@ function handle(request: WorkerRequest, batchPosition: number): void {
   else echo(request, batchPosition);
 }
 
-self.onmessage = ({ data: message }) => {
+self.onmessage = ({ data }) => {
+  const message = fromParcel(data);
   switch (message.kind) {
     case "start":
       index = message.settings.index;
