@@ -4,15 +4,21 @@
  * @module
  */
 import { acknowledgeOperations } from "./acknowledge.ts";
+import { analyticsOperations, analyticsOperations } from "./analytics.ts";
 import { consumeOperations } from "./consume.ts";
 import { groupOperations } from "./groups.ts";
 import { internalOperations } from "./internal.ts";
+import { inventoryOperations } from "./inventory.ts";
+import { listingOperations } from "./listings.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import { messageOperations } from "./messages.ts";
+import { metricsOperations, metricsOperations } from "./metrics.ts";
 import { octoberOperations } from "./october.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
 import { queueOperations } from "./queues.ts";
+import { socketOperations } from "./socket.ts";
+import { statusOperations } from "./status.ts";
 import { streamOperations } from "./streams.ts";
 import { systemOperations } from "./system.ts";
 import { traceOperations } from "./traces.ts";
@@ -24,11 +30,19 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...consumeOperations,
   ...acknowledgeOperations,
   ...messageOperations,
+  ...listingOperations,
+  ...inventoryOperations,
+  ...statusOperations,
+  ...analyticsOperations,
   ...traceOperations,
   ...groupOperations,
   ...streamOperations,
   ...systemOperations,
+  ...metricsOperations,
   ...maintenanceOperations,
+  ...analyticsOperations,
+  ...metricsOperations,
   ...internalOperations,
   ...octoberOperations,
+  ...socketOperations,
 ];
