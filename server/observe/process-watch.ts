@@ -160,6 +160,7 @@ function waitingValues(observations: readonly Observation[]): Record<string, num
   return {
     "shared_state.queue_backoff.queues_with_backoff": parkedQueues.size,
     "shared_state.queue_backoff.total_backed_off_groups": parked,
+    "shared_state.queue_backoff_summary": parked,
     "shared_state.consumer_presence.queues_tracked": parkedQueues.size,
     "shared_state.consumer_presence.total_registrations": parked,
   };

@@ -26,7 +26,6 @@ export function sharedState(observer: Observer, pool: Pool, serverId: string): R
       servers_alive: peers.alive,
       servers_dead: peers.dead,
       heartbeats_received: peers.received,
-      restarts_detected: 0,
     },
     transport: {
       peer_count: peers.alive,

@@ -1,107 +1,36 @@
 /**
- * The dashboard's summary and its series of measurements.
+ * Series of measurements.
  *
  * @module
  */
 import { type TProperties, Type } from "typebox";
 import type { ApiOperation } from "./operation.ts";
-import { count, exact, Instant, InstantText, Name, nullable, oneOf } from "./shapes.ts";
+import { PostgresStatistics } from "./postgres-statistics.ts";
+import { count, exact, Instant, Name } from "./shapes.ts";
+import { Bucket, rangeAnswer, rangeQuery } from "./status.ts";
 
-const range = { from: InstantText, to: InstantText };
-const labels = { queue: Name, namespace: Name, task: Name };
-const byQueue = { ...range, queue: Name };
+const byQueue = { ...rangeQuery, queue: Name };
 
 /** A measurement, or a mean: not a whole number. */
 const amount = (description?: string) => Type.Number({ minimum: 0, ...(description && { description }) });
-/** Beginning of a bucket: whole seconds. */
-const BucketTime = Type.String({
-  pattern: "^\\d{4,6}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$",
-  format: "date-time",
-});
-const timeRange = exact({ from: Instant, to: Instant });
-const bucketMinutes = Type.Integer({
-  minimum: 1,
-  description: "1 for up to an hour, 5 for up to 6 hours, 15 for up to a day, 60 for up to a week, 360 beyond.",
-});
 const counts = (...names: string[]): TProperties => Object.fromEntries(names.map((name) => [name, count()]));
 const amounts = (...names: string[]): TProperties => Object.fromEntries(names.map((name) => [name, amount()]));
 
 const lag = { avgLagMs: amount("Age of messages when they were popped."), maxLagMs: amount() };
 const loopLag = { avgEventLoopLagMs: amount(), maxEventLoopLagMs: amount() };
 
-const ThroughputPoint = exact({
-  timestamp: BucketTime,
-  ...counts("ingested", "processed", "popMessages"),
-  ...amounts("ingestedPerSecond", "processedPerSecond", "popPerSecond"),
-  ...lag,
-  ...loopLag,
-  ...counts("minFreeSlots", "dbErrors", "ackFailed", "dlqCount"),
-  ...amounts("queenCpuUserPct", "queenCpuSysPct", "queenRssMb", "dbPoolActive", "dbPoolIdle", "dbPoolSize"),
-});
-const requests = exact(counts("push", "pop", "ack"));
-const Status = exact(
-  {
-    timeRange,
-    bucketMinutes,
-    pointCount: count(),
-    throughput: Type.Array(ThroughputPoint, { description: "Newest first." }),
-    queues: Type.Array(
-      exact({
-        id: Type.String(),
-        name: Type.String(),
-        namespace: Type.String(),
-        task: Type.String(),
-        ...counts("partitions", "totalConsumed"),
-      }),
-      { description: "At most 1,000, by name." },
-    ),
-    messages: exact({
-      ...counts("total", "pending", "processing", "completed", "failed", "deadLetter"),
-      requests,
-      batchEfficiency: exact(amounts("push", "pop", "ack"), { description: "Messages a request." }),
-    }),
-    leases: exact(counts("active", "partitionsWithLeases", "totalBatchSize", "totalAcked")),
-    deadLetterQueue: exact({
-      ...counts("totalMessages", "affectedPartitions"),
-      topErrors: Type.Array(exact({ error: Type.String(), count: count() })),
-    }),
-    workers: Type.Array(
-      exact({
-        hostname: Type.String(),
-        workerId: count(),
-        ...loopLag,
-        ...counts("freeSlots", "dbConnections", "jobQueueSize", "messagesProcessed"),
-      }),
-    ),
-    errors: exact(counts("dbErrors", "ackFailed", "dlqMessages")),
-    statsAge: amount("Seconds since measurements were written."),
-  },
-  { title: "Status" },
-);
-
-const MessageCounts = exact(
-  {
-    dataPoints: Type.Array(exact({ timestamp: BucketTime, messages: count() }), { description: "Oldest first." }),
-    interval: oneOf("minute", "hour", "day"),
-    from: Instant,
-    to: Instant,
-  },
-  { title: "MessageCounts" },
-);
-
 const queueLagFields = { queueName: Type.String(), popCount: count(), ...lag };
-const QueueLag = Type.Array(exact({ ...queueLagFields, bucketTime: BucketTime }), {
+const QueueLag = Type.Array(exact({ ...queueLagFields, bucketTime: Bucket }), {
   title: "QueueLag",
   description: "Newest first. Without `queue` the 200 busiest queues.",
 });
 
 const QueueOperations = exact(
   {
-    timeRange,
-    bucketMinutes,
+    ...rangeAnswer,
     series: Type.Array(
       exact({
-        bucket: BucketTime,
+        bucket: Bucket,
         queueName: Type.String(),
         ...counts("pushRequests", "pushMessages", "popMessages", "popEmpty", "ackRequests", "ackSuccess", "ackFailed"),
         ...counts("transactions", "partitionsCreated", "partitionsDeleted", "partitionCount", "parkedCount"),
@@ -118,10 +47,9 @@ const QueueOperations = exact(
 const replica = { hostname: Type.String(), workerId: count() };
 const ParkedReplicas = exact(
   {
-    timeRange,
-    bucketMinutes,
+    ...rangeAnswer,
     series: Type.Array(
-      exact({ bucket: BucketTime, queueName: Type.String(), ...replica, parkedCount: count("Most at once.") }),
+      exact({ bucket: Bucket, queueName: Type.String(), ...replica, parkedCount: count("Most at once.") }),
     ),
     replicas: Type.Array(exact(replica)),
   },
@@ -131,16 +59,15 @@ const ParkedReplicas = exact(
 const expired = counts("retentionMsgs", "completedRetentionMsgs", "evictionMsgs", "totalMsgs", "eventCount");
 const Retention = exact(
   {
-    timeRange,
-    bucketMinutes,
-    series: Type.Array(exact({ bucket: BucketTime, ...expired })),
+    ...rangeAnswer,
+    series: Type.Array(exact({ bucket: Bucket, ...expired })),
     totals: exact(expired),
   },
   { title: "RetentionSeries" },
 );
 
 const WorkerPoint = exact({
-  timestamp: BucketTime,
+  timestamp: Bucket,
   ...counts("pushMessages", "popMessages", "ackMessages", "pushRequests", "popRequests", "ackRequests", "jobsDone"),
   ...amounts("pushPerSecond", "popPerSecond", "ackPerSecond", "avgFreeSlots", "avgJobQueueSize"),
   ...loopLag,
@@ -150,8 +77,7 @@ const WorkerPoint = exact({
 });
 const WorkerMetrics = exact(
   {
-    timeRange,
-    bucketMinutes,
+    ...rangeAnswer,
     pointCount: count(),
     timeSeries: Type.Array(WorkerPoint, { description: "Newest first." }),
     workers: Type.Array(
@@ -177,7 +103,7 @@ const leaves = (...names: string[]) => exact(Object.fromEntries(names.map((name)
 const operation = leaves("count", "latency_us", "items");
 const SystemMetrics = exact(
   {
-    timeRange,
+    timeRange: rangeAnswer.timeRange,
     replicas: Type.Array(
       exact({
         hostname: Type.String(),
@@ -185,7 +111,7 @@ const SystemMetrics = exact(
         workerId: Type.String({ description: "Name of the instance." }),
         timeSeries: Type.Array(
           exact({
-            timestamp: BucketTime,
+            timestamp: Bucket,
             sampleCount: count(),
             metrics: exact({
               cpu: leaves("user_us", "system_us"),
@@ -209,67 +135,10 @@ const SystemMetrics = exact(
       }),
     ),
     replicaCount: count(),
-    bucketMinutes,
+    bucketMinutes: rangeAnswer.bucketMinutes,
     pointCount: count(),
   },
   { title: "SystemMetrics" },
-);
-
-const cache = counts("diskReads", "cacheHits");
-const summary = exact({ ...cache, hitRatio: amount("Percent.") });
-const table = { schema: Type.String(), table: Type.String() };
-const maybeInstant = nullable(Instant);
-const PostgresStatistics = exact(
-  {
-    timestamp: Instant,
-    database: Type.String(),
-    databaseCache: exact({ database: Type.String(), ...cache, cacheHitRatio: amount("Percent.") }),
-    tableCache: Type.Array(exact({ table: Type.String(), ...cache, cacheHitRatio: amount() })),
-    indexCache: Type.Array(exact({ index: Type.String(), ...cache, cacheHitRatio: amount() })),
-    cacheSummary: exact({ tables: summary, indexes: summary }),
-    deadTuples: Type.Array(
-      exact({
-        ...table,
-        ...counts("deadTuples", "liveTuples"),
-        deadPercentage: amount(),
-        lastVacuum: maybeInstant,
-        lastAutovacuum: maybeInstant,
-      }),
-    ),
-    hotUpdates: Type.Array(exact({ ...table, ...counts("totalUpdates", "hotUpdates"), hotUpdatePercentage: amount() })),
-    activeQueries: Type.Array(
-      exact({
-        pid: count(),
-        duration: amount("Seconds."),
-        state: nullable(Type.String()),
-        query: Type.String(),
-        waitEventType: nullable(Type.String()),
-        waitEvent: nullable(Type.String()),
-      }),
-    ),
-    autovacuumStatus: Type.Array(
-      exact({
-        table: Type.String(),
-        lastAutovacuum: maybeInstant,
-        ...counts("deadTuples", "autovacuumCount", "autoanalyzeCount"),
-      }),
-    ),
-    bufferConfig: exact({ sharedBuffers: Type.String(), sharedBuffersSize: count("Bytes.") }),
-    bufferUsage: Type.Array(
-      exact({ object: Type.String(), bufferedSize: Type.String(), bufferedBytes: count(), percentOfCache: amount() }),
-      { description: "Empty without PostgreSQL's extension pg_buffercache." },
-    ),
-    tableSizes: Type.Array(
-      exact({
-        table: Type.String(),
-        totalSize: Type.String(),
-        tableSize: Type.String(),
-        indexSize: Type.String(),
-        ...counts("totalSizeBytes", "tableSizeBytes", "indexSizeBytes"),
-      }),
-    ),
-  },
-  { title: "PostgresStatistics" },
 );
 
 function series(name: string, summaryText: string, query: TProperties, schema: TProperties[string]): ApiOperation {
@@ -286,35 +155,13 @@ function series(name: string, summaryText: string, query: TProperties, schema: T
 
 const worker = { hostname: Name, workerId: Type.Integer({ minimum: 0 }) };
 
-/** Routes of the dashboard's figures. */
+/** Routes of the series. */
 export const analyticsOperations: readonly ApiOperation[] = [
-  {
-    method: "GET",
-    path: "/api/v1/status",
-    id: "status",
-    tag: "Status",
-    summary: "Throughput, and what there is now",
-    query: { ...range, ...labels },
-    answers: { 200: { description: "The last hour, or the range asked for.", schema: Status } },
-  },
-  {
-    method: "GET",
-    path: "/api/v1/status/analytics",
-    id: "messageCounts",
-    tag: "Status",
-    summary: "How many messages came in",
-    query: {
-      ...range,
-      ...labels,
-      interval: Type.Enum(["minute", "hour", "day"], { type: "string", default: "hour" }),
-    },
-    answers: { 200: { description: "A point for every interval, also where nothing came in.", schema: MessageCounts } },
-  },
-  series("system-metrics", "How processes did", { ...range, hostname: Name, workerId: Name }, SystemMetrics),
-  series("worker-metrics", "What workers did", { ...range, ...worker }, WorkerMetrics),
+  series("system-metrics", "How processes did", { ...rangeQuery, hostname: Name, workerId: Name }, SystemMetrics),
+  series("worker-metrics", "What workers did", { ...rangeQuery, ...worker }, WorkerMetrics),
   series("queue-lag", "How old messages were when they were popped", byQueue, QueueLag),
   series("queue-ops", "What was done with queues", byQueue, QueueOperations),
   series("queue-parked-replicas", "Where pops wait", byQueue, ParkedReplicas),
-  series("retention", "What the background jobs deleted", range, Retention),
+  series("retention", "What the background jobs deleted", rangeQuery, Retention),
   series("postgres-stats", "How PostgreSQL is doing", {}, PostgresStatistics),
 ];

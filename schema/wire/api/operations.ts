@@ -4,7 +4,7 @@
  * @module
  */
 import { acknowledgeOperations } from "./acknowledge.ts";
-import { analyticsOperations, analyticsOperations } from "./analytics.ts";
+import { analyticsOperations } from "./analytics.ts";
 import { consumeOperations } from "./consume.ts";
 import { groupOperations } from "./groups.ts";
 import { internalOperations } from "./internal.ts";
@@ -12,7 +12,7 @@ import { inventoryOperations } from "./inventory.ts";
 import { listingOperations } from "./listings.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import { messageOperations } from "./messages.ts";
-import { metricsOperations, metricsOperations } from "./metrics.ts";
+import { metricsOperations } from "./metrics.ts";
 import { octoberOperations } from "./october.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
@@ -40,8 +40,6 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...systemOperations,
   ...metricsOperations,
   ...maintenanceOperations,
-  ...analyticsOperations,
-  ...metricsOperations,
   ...internalOperations,
   ...octoberOperations,
   ...socketOperations,
