@@ -3,6 +3,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { Pusher } from "../../../workers/engine/push.ts";
 import { cursorClaim } from "../../../workers/storage/cursors.ts";
@@ -80,6 +81,18 @@ describe("a connection", () => {
     const descriptors = descriptorsTo(relay.port);
     expect(descriptors.length).toBeGreaterThan(0);
     expect(descriptors.map(isWithoutDelay)).toEqual(descriptors.map(() => true));
+  });
+
+  test.if(process.platform === "linux")("that waits is told from one that does not", async () => {
+    const other = await startRelay("/nowhere");
+    const socket = connect({ host: "127.0.0.1", port: other.port, noDelay: true });
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    // Bun takes the option back only where it was asked for; without being asked it never waits.
+    socket.setNoDelay(false);
+    expect(descriptorsTo(other.port).map(isWithoutDelay)).toEqual([false]);
+    socket.destroy();
+    await other.close();
   });
 
   test("to a folder is a unix socket", async () => {
