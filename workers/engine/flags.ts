@@ -11,8 +11,11 @@ import { QueenError } from "../../schema/wire/errors.ts";
 import { isAway } from "../storage/failures.ts";
 import { type FlagName, flagSet, flagsRead, queuesEncrypted } from "../storage/flags.ts";
 import type { EngineContext } from "./context.ts";
+import { within } from "./health.ts";
 
 const REFRESH_MS = 5_000;
+/** How long a database may take to note a switch. */
+const SET_MS_MAX = 10_000;
 /** Without a key, so many queues that ask for encryption are known by name. */
 const ENCRYPTED_MAX = 10_000;
 
@@ -89,15 +92,20 @@ export class Flags {
    */
   async set(name: FlagName, enabled: boolean): Promise<void> {
     try {
-      // A reading that began earlier may have seen the old value.
-      await this.#reading;
-      await flagSet(this.#context.database.look, name, enabled);
-      await this.#read();
+      const work = this.#write(name, enabled).then(() => true);
+      if (!(await within(work, SET_MS_MAX))) throw new QueenError("DATABASE_UNAVAILABLE");
     } catch (error) {
       if (isAway(error)) throw new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error });
       throw error;
     }
     this.#events.changed();
+  }
+
+  async #write(name: FlagName, enabled: boolean): Promise<void> {
+    // A reading that began earlier may have seen the old value.
+    await this.#reading;
+    await flagSet(this.#context.database.look, name, enabled);
+    await this.#read();
   }
 
   async #read(): Promise<void> {

@@ -14,7 +14,7 @@ const PING_MS_MAX = 2_000;
 const PING_SECOND_MS = 500;
 
 /** The outcome of a promise that does not reject, or null when it takes longer than `ms`. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), ms);
@@ -43,17 +43,20 @@ async function encryptionTrouble(context: EngineContext): Promise<{ encryption?:
   return any ? { encryption: "key missing: pushes to encrypted queues are refused" } : {};
 }
 
+/** Whether the database answers in time. Never rejects. */
+export async function databaseAnswers(context: EngineContext): Promise<boolean> {
+  const { look, ack } = context.database;
+  const first = databasePing(look);
+  const connected = await within(succeeds(first), PING_SECOND_MS);
+  if (connected !== null) return connected;
+  return (await within(succeeds(Promise.any([first, databasePing(ack)])), PING_MS_MAX - PING_SECOND_MS)) === true;
+}
+
 /**
  * Answers 200 when the database answers in time, else 503. Names a missing encryption key, which concerns some queues
  * only and so leaves the status alone. Never throws.
  */
 export async function health(context: EngineContext): Promise<Answer> {
-  const { look, ack } = context.database;
-  const first = databasePing(look);
-  let connected = await within(succeeds(first), PING_SECOND_MS);
-  if (connected === null) {
-    connected = await within(succeeds(Promise.any([first, databasePing(ack)])), PING_MS_MAX - PING_SECOND_MS);
-  }
-  if (connected) return ok({ database: "connected", ...(await encryptionTrouble(context)) });
+  if (await databaseAnswers(context)) return ok({ database: "connected", ...(await encryptionTrouble(context)) });
   return { status: 503, value: { database: "disconnected" } };
 }

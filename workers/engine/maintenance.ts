@@ -7,6 +7,7 @@
 import type { SpoolAppendParams } from "../protocol/maintenance.ts";
 import { type Answer, ok } from "./context.ts";
 import type { Flags } from "./flags.ts";
+import { within } from "./health.ts";
 import type { Spooler } from "./spooler.ts";
 
 /** What worker 0 has for it. */
@@ -15,11 +16,13 @@ export interface Keepers {
   spooler: Spooler;
 }
 
+/** A database that takes longer to answer leaves us with what was known before. */
+const REFRESH_MS_MAX = 2_000;
 const MEBIBYTE = 1024 * 1024;
 
 /** Answers both switches and how the buffer stands. */
 export async function maintenanceGet({ flags, spooler }: Keepers): Promise<Answer> {
-  await flags.refresh();
+  await within(flags.refresh(), REFRESH_MS_MAX);
   const { pushMaintenance, popMaintenance, pendingMessages, failedMessages, databaseHealthy, spoolUsable } =
     spooler.state;
   const { count, bytes } = spooler.failedFiles;
@@ -59,7 +62,7 @@ function popAnswer(enabled: boolean): Answer {
 
 /** Answers the switch of pop maintenance. */
 export async function popMaintenanceGet({ flags }: Keepers): Promise<Answer> {
-  await flags.refresh();
+  await within(flags.refresh(), REFRESH_MS_MAX);
   return popAnswer(flags.values.popMaintenance);
 }
 

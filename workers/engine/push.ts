@@ -26,6 +26,7 @@ import { countPush } from "./count-work.ts";
 import { collectResults, makeUnits, type PushUnit, settleRepeats } from "./push-unit.ts";
 import { RecentKeys } from "./recent-keys.ts";
 import { Segment } from "./segment.ts";
+import { unlessStuck } from "./stuck.ts";
 
 /** Measured: fewer, fuller flights win; a second one only pays when there is a body's worth of work for it. */
 const FLIGHTS_MAX = 2;
@@ -239,26 +240,26 @@ export async function prepare(
   }
   if (partitions.size === 0) return;
   const unknown: string[] = [];
-  for (const name of partitions.keys()) if (!(await away(catalog.queue(name)))) unknown.push(name);
+  for (const name of partitions.keys()) if (!(await away(context, catalog.queue(name)))) unknown.push(name);
   if (unknown.length > 0) {
     if (!settings.autoCreateQueues) throw new QueenError("QUEUE_UNKNOWN", { queue: unknown[0]! });
-    await away(catalog.ensureQueues(unknown));
+    await away(context, catalog.ensureQueues(unknown));
     for (const name of unknown) context.queueChanged(name);
   }
   for (const [name, names] of partitions) {
-    const queue = await away(catalog.queue(name));
+    const queue = await away(context, catalog.queue(name));
     // Deleted this very moment: the caller's next round makes it anew.
     if (!queue) continue;
     if (queue.encryption_enabled && !context.ring.usable)
       throw new QueenError("ENCRYPTION_KEY_MISSING", { queue: name });
-    await away(catalog.ensurePartitions(queue, [...names]));
+    await away(context, catalog.ensurePartitions(queue, [...names]));
   }
 }
 
 /** Turns the failures of an unreachable database into the error clients get for it. */
-async function away<T>(work: Promise<T>): Promise<T> {
+async function away<T>(context: EngineContext, work: Promise<T>): Promise<T> {
   try {
-    return await work;
+    return await unlessStuck(context, work);
   } catch (error) {
     if (isAway(error)) throw new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error });
     throw error;
@@ -273,7 +274,8 @@ async function appendSurely(context: EngineContext, drafts: readonly Draft[]): P
   const deadline = Date.now() + (context.settings.spool === null ? AWAY_MS_MAX : AWAY_BEFORE_SPOOL_MS_MAX);
   for (let pause = 50; ; pause = Math.min(pause * 2, 500)) {
     try {
-      return await withConflictRetry(() => segmentAppend(context.database.push, entries, bodies, keys));
+      const work = withConflictRetry(() => segmentAppend(context.database.push, entries, bodies, keys));
+      return await unlessStuck(context, work);
     } catch (error) {
       if (isRefusal(error)) throw fieldError("An item holds text that cannot be stored");
       if (!isAway(error)) throw error;

@@ -21,6 +21,7 @@ import { type PackedPush, packPush } from "../spool/record.ts";
 import type { Spool, SpooledBatch } from "../spool/spool.ts";
 import type { EngineContext } from "./context.ts";
 import type { Flags } from "./flags.ts";
+import { databaseAnswers } from "./health.ts";
 import type { Pusher } from "./push.ts";
 import type { PushUnit } from "./push-unit.ts";
 import { isUnavailable, replayBatch } from "./replay.ts";
@@ -213,6 +214,12 @@ export class Spooler {
       if (this.#spool === null || this.#maintained() || this.#spool.isEmpty) {
         this.#draining = false;
         await this.#nextNews();
+        continue;
+      }
+      // Statements to a database that says nothing pile up behind each other.
+      if (!this.#databaseHealthy && !(await databaseAnswers(this.#context))) {
+        await this.#pause(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
         continue;
       }
       try {
