@@ -17,4 +17,28 @@ export interface OctoberOperations {
   octoberMessageRetry: { transactionId: string };
   octoberMessageDeadLetter: { transactionId: string };
   octoberMessageRelated: { transactionId: string };
+  octoberMessageList: PageParams & {
+    queue: string | null;
+    partition: string | null;
+    namespace: string | null;
+    task: string | null;
+    status: "pending" | "processing" | "completed" | "failed" | "dead_letter" | null;
+  };
+  octoberQueueGet: { queue: string };
+  octoberQueueCounts: OctoberCountsParams;
+  octoberQueueCount: OctoberCountsParams;
+  octoberLabelCounts: OctoberCountsParams;
+  octoberDepths: OctoberCountsParams;
+  octoberGroupCounts: OctoberCountsParams;
+  octoberThroughput: OctoberCountsParams;
+  octoberQueueLag: OctoberCountsParams;
+}
+
+/** Which queues, and messages created when: ISO timestamps. Null means any. */
+export interface OctoberCountsParams {
+  queue: string | null;
+  namespace: string | null;
+  task: string | null;
+  from: string | null;
+  to: string | null;
 }

@@ -6,7 +6,17 @@
 
 import { readOctoberAck, readOctoberAckBatch, readOctoberConfigure } from "../../schema/wire/october/requests.ts";
 import { octoberAck, octoberAckBatch } from "../engine/october/acknowledge.ts";
+import {
+  octoberDepths,
+  octoberGroupCounts,
+  octoberLabelCounts,
+  octoberQueueCount,
+  octoberQueueCounts,
+  octoberThroughput,
+} from "../engine/october/analytics.ts";
 import { octoberConfigure } from "../engine/october/configure.ts";
+import { octoberQueueLag } from "../engine/october/lag.ts";
+import { octoberMessageList, octoberQueueGet } from "../engine/october/listing.ts";
 import {
   octoberMessageDeadLetter,
   octoberMessageDelete,
@@ -30,4 +40,13 @@ export const octoberVerbs: Verbs<keyof OctoberOperations> = {
   octoberMessageRetry: ({ context, params }) => octoberMessageRetry(context, params),
   octoberMessageDeadLetter: ({ context, params }) => octoberMessageDeadLetter(context, params),
   octoberMessageRelated: ({ context, params }) => octoberMessageRelated(context, params),
+  octoberMessageList: ({ context, params }) => octoberMessageList(context, params),
+  octoberQueueGet: ({ context, params }) => octoberQueueGet(context, params),
+  octoberQueueCounts: ({ context, params }) => octoberQueueCounts(context, params),
+  octoberQueueCount: ({ context, params }) => octoberQueueCount(context, params),
+  octoberLabelCounts: ({ context, params }) => octoberLabelCounts(context, params),
+  octoberDepths: ({ context, params }) => octoberDepths(context, params),
+  octoberGroupCounts: ({ context, params }) => octoberGroupCounts(context, params),
+  octoberThroughput: ({ context, params }) => octoberThroughput(context, params),
+  octoberQueueLag: ({ context, params }) => octoberQueueLag(context, params),
 };

@@ -40,7 +40,7 @@ function frameOf({ event, data, timestamp }: DashboardEvent): string {
   return JSON.stringify({ event, data, timestamp });
 }
 
-/** See the module's comment. One per application. */
+/** See the module's comment. One per pool: see {@link hubOf}. */
 export class Hub {
   readonly #pool: Pool;
   readonly #sockets = new Map<string, Socket>();
@@ -202,6 +202,18 @@ export class Hub {
       connections: this.#sockets.size,
     });
   };
+}
+
+const hubs = new WeakMap<Pool, Hub>();
+
+/** The hub of those who watch what a pool does. */
+export function hubOf(pool: Pool): Hub {
+  let hub = hubs.get(pool);
+  if (!hub) {
+    hub = new Hub(pool);
+    hubs.set(pool, hub);
+  }
+  return hub;
 }
 
 function now(event: string, data: Record<string, unknown>): DashboardEvent {

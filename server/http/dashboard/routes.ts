@@ -4,16 +4,15 @@
  * @module
  */
 import type { Exchange } from "../exchange.ts";
-import { OCTOBER_PREFIX } from "../october/routes.ts";
+import { OCTOBER_PREFIX } from "../october/prefix.ts";
 import { errorResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
-import { Hub, SOCKETS_MAX } from "./hub.ts";
+import { hubOf, SOCKETS_MAX } from "./hub.ts";
 
 /** Registers the socket, at the root path and in the dialect of October 2025. */
 export function dashboardSocketRoutes(routes: Routes): void {
-  let hub: Hub | null = null;
   const open = (exchange: Exchange): Response => {
-    hub ??= new Hub(exchange.services.pool);
+    const hub = hubOf(exchange.services.pool);
     if (hub.count >= SOCKETS_MAX) {
       return errorResponse(503, "Too many sockets are open", exchange.answerFormat, { "retry-after": "10" });
     }

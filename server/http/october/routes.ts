@@ -9,9 +9,10 @@ import type { Exchange } from "../exchange.ts";
 import type { Query } from "../parameters.ts";
 import { errorResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
+import { octoberListingRoutes } from "./listing-routes.ts";
+import { OCTOBER_PREFIX } from "./prefix.ts";
+import { octoberSystemRoutes } from "./system-routes.ts";
 
-/** What stands before every path of the dialect. */
-export const OCTOBER_PREFIX = "/2025-10";
 const API = `${OCTOBER_PREFIX}/api/v1`;
 
 /** Longest long poll, in milliseconds; more is clamped. */
@@ -46,6 +47,8 @@ export function octoberRoutes(routes: Routes): void {
     }),
   );
   messageRoutes(routes);
+  octoberListingRoutes(routes);
+  octoberSystemRoutes(routes);
 }
 
 function messageRoutes(routes: Routes): void {

@@ -27,7 +27,7 @@ async function readiness(exchange: Exchange): Promise<Response> {
 }
 
 /** Asks a worker, and through it the database. */
-async function examine({
+export async function examine({
   services: { pool },
 }: Exchange): Promise<{ healthy: boolean; report: Record<string, unknown> }> {
   const answer = await withTimeout(

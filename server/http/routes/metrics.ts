@@ -34,7 +34,8 @@ export function metricsRoutes(routes: Routes): void {
   routes.post("/internal/api/notify", "admin", (exchange) => exchange.forwardOptionalBody("queueNotify", {}));
 }
 
-async function metrics(exchange: Exchange): Promise<Response> {
+/** Answers small metrics of this process. */
+export async function metrics(exchange: Exchange): Promise<Response> {
   const { observer } = exchange.services;
   await observer.collect();
   const totals = observer.rates.totals();

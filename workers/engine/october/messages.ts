@@ -52,6 +52,11 @@ function instantOrNull(instant: string | null | undefined): string | null {
   return instant ? toMilliseconds(instant) : null;
 }
 
+/** What a message is in queue mode; pending where nobody ever consumed without a group. */
+export function queueModeStatus(groups: readonly OctoberStatusRow[]): OctoberStatusRow["status"] {
+  return groups.find((group) => group.name === QUEUE_MODE_GROUP)?.status ?? "pending";
+}
+
 /**
  * A message as the dialect shows it. Its status is that of queue mode; that of every group with something to do with it
  * stands in `consumerGroups`.
