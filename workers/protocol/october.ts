@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { PageParams } from "./page.ts";
+
 /** See the module. */
 export interface OctoberOperations {
   octoberConfigure: Record<string, never>;

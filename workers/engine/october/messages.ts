@@ -79,7 +79,7 @@ export function messageValue(
     task: queue.task || null,
     payload: message.payload,
     isEncrypted: message.encrypted,
-    status: own?.status ?? "pending",
+    status: queueModeStatus(groups),
     workerId: null,
     createdAt: toMilliseconds(message.createdAt),
     lockedAt: null,
