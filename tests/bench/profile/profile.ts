@@ -19,8 +19,6 @@ import { beginFigures, countStatements, type DatabaseFigures, prepareStatements,
 
 const SAMPLER = new URL("./sampler.ts", import.meta.url).pathname;
 const PROFILE_MS_MAX = 15_000;
-/** As the engine names the threads that take the samples; they do not exist without samplers. */
-const SAMPLING_THREAD = "thread";
 
 /** What a profile found. */
 export interface Profile {
@@ -77,6 +75,8 @@ export async function profileScenario(scenario: Scenario, options: BenchOptions)
       await countStatements(bench.sql, false);
       // The first run compiles; it belongs to neither.
       if (bench.options.size !== "tiny") await scenario.run(bench);
+      const helpers = new Map<string, number>();
+      onWindow = watchHelpers(bench.server.pid, helpers);
       const [plain] = await scenario.run(bench);
       await countStatements(bench.sql, true);
       const windows: Promise<Gathered>[] = [];
@@ -89,7 +89,8 @@ export async function profileScenario(scenario: Scenario, options: BenchOptions)
         plain: plain!,
         sampled: sampled!,
         ...gathered,
-        ...sumUp(gathered),
+        backends: sumUpBackends(gathered),
+        helpers,
         javaScript: await readProfiles(folder),
       };
     } finally {
@@ -99,6 +100,18 @@ export async function profileScenario(scenario: Scenario, options: BenchOptions)
     await rm(folder, { recursive: true, force: true });
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+/** Sums up what the helping threads use while windows are open, by name. Samplers have threads of their own: not to be used with them. */
+function watchHelpers(pid: number, helpers: Map<string, number>): (open: boolean) => void {
+  let before = new Map<number, Used>();
+  return (open) => {
+    const now = readThreads(pid);
+    for (const [id, { name, seconds }] of open ? [] : usedBetween(now, before)) {
+      if (id !== pid && !isWorker(name)) helpers.set(name, (helpers.get(name) ?? 0) + seconds);
+    }
+    before = now;
+  };
 }
 
 /** Watches the first window: what opens at its beginning is closed at its end. */
@@ -154,7 +167,7 @@ function usedBetween(after: Map<number, Used>, before: Map<number, Used>): Map<n
   );
 }
 
-function sumUp({ threads, backends, database, cpu }: Gathered): Pick<Profile, "backends" | "helpers"> {
+function sumUpBackends({ backends, database, cpu }: Gathered): Map<string, number> {
   const byUse = new Map<string, number>();
   for (const [pid, { name, seconds }] of backends) {
     // `postgres: <cluster>: <what>`; sessions go by their lane.
@@ -163,13 +176,7 @@ function sumUp({ threads, backends, database, cpu }: Gathered): Pick<Profile, "b
   }
   const named = [...byUse.values()].reduce((total, seconds) => total + seconds, 0);
   byUse.set("ended meanwhile", Math.max(0, cpu.postgres - named));
-  const helpers = new Map<string, number>();
-  for (const { name, seconds } of [...threads.values()].slice(1)) {
-    if (isWorker(name) || name === SAMPLING_THREAD) continue;
-    const use = name.replace(/[-# ]*\d+$/, "");
-    helpers.set(use, (helpers.get(use) ?? 0) + seconds);
-  }
-  return { backends: byUse, helpers };
+  return byUse;
 }
 
 async function readProfiles(folder: string): Promise<Record<Side, StageSamples>> {
