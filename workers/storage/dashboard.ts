@@ -50,8 +50,8 @@ export function dashboardDepths(sql: Sql, afterQueueId: number): Promise<DepthRo
       offset 0
     ) q
     left join lateral (
-      select p.name as partition, p.head - p.tail as total, coalesce(c.consumed_count, 0) as completed,
-             case when q.group_id is null then p.head - p.tail
+      select p.name as partition, p.head - p.tail - p.tombstone_count as total, coalesce(c.consumed_count, 0) as completed,
+             case when q.group_id is null then p.head - p.tail - p.tombstone_count
                   when c.next_offset is null then 0
                   else p.head - greatest(c.next_offset, p.tail) - queen.offsets_count(coalesce(c.resolved, '{}')) - l.processing end as depth,
              l.processing,
@@ -127,7 +127,7 @@ export async function dashboardTotals(sql: Sql): Promise<TotalsRow> {
                        else 0 end as processing
          ) l)
         union all
-        (select p.head - p.tail, 0 from queen.partitions p
+        (select p.head - p.tail - p.tombstone_count, 0 from queen.partitions p
          where p.queue_id = q.id and g.id is null and p.head > p.tail limit ${DASHBOARD.totals})
       ) w
       limit ${DASHBOARD.totals}

@@ -77,19 +77,20 @@ export function octoberCounts(sql: Sql, filter: OctoberCountsFilter): Promise<Oc
     ) b
     cross join lateral (
       select greatest(b.lo, least(b.hi, p.head)) as hi,
-             case when p.tombstone_count = 0 then 0 else (
-               select count(*) from queen.tombstones t
+             case when p.tombstone_count = 0 then '{}' else coalesce((
+               select range_agg(int8range(t.message_offset, t.message_offset + 1)) from queen.tombstones t
                where t.queue_id = p.queue_id and t.partition_id = p.id and t.message_offset >= b.lo and t.message_offset < b.hi
-             ) end as gone
+             ), '{}') end as gone
     ) w
     cross join lateral (
       select case when g.id is null then int8multirange(int8range(b.lo, w.hi))
                   when c.next_offset is null then '{}'::int8multirange
-                  else int8multirange(int8range(least(greatest(b.lo, c.next_offset), w.hi), w.hi)) - coalesce(c.resolved, '{}') end as open
+                  else int8multirange(int8range(least(greatest(b.lo, c.next_offset), w.hi), w.hi)) - coalesce(c.resolved, '{}')
+             end - w.gone as open
     ) o
     cross join lateral (
-      select w.hi - b.lo - w.gone as total,
-             queen.offsets_count(o.open) - case when g.id is null then w.gone else 0 end as unresolved,
+      select w.hi - b.lo - queen.offsets_count(w.gone) as total,
+             queen.offsets_count(o.open) as unresolved,
              case when c.lease is null then 0 else queen.offsets_count(o.open * c.lease - c.answered) end as processing,
              case when not coalesce(c.has_retries, false) then 0 else (
                select count(*) from queen.retries t

@@ -139,6 +139,9 @@ const message = {
   ),
 };
 
+/** A message of a list. */
+export const OctoberMessage = exact({ ...message }, { title: "OctoberMessage" });
+
 /** One message. */
 export const OctoberMessageDetail = exact(
   {

@@ -14,6 +14,7 @@ import { maintenanceOperations } from "./maintenance.ts";
 import { messageOperations } from "./messages.ts";
 import { metricsOperations } from "./metrics.ts";
 import { octoberOperations } from "./october.ts";
+import { octoberListingOperations } from "./october-listings.ts";
 import type { ApiOperation } from "./operation.ts";
 import { produceOperations } from "./produce.ts";
 import { queueOperations } from "./queues.ts";
@@ -42,5 +43,6 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...maintenanceOperations,
   ...internalOperations,
   ...octoberOperations,
+  ...octoberListingOperations,
   ...socketOperations,
 ];

@@ -10,7 +10,7 @@ import { ErrorAnswer } from "./shapes.ts";
 const DESCRIPTION =
   'A WebSocket. Text frames `{"event", "data", "timestamp"}`: connected, client.connected, client.disconnected, message.pushed, ' +
   "message.processing, message.completed, message.failed, queue.created, queue.depth and partition.depth every 5 s, system.stats " +
-  'every 10 s. The text `ping` is answered `pong`; `{"type":"subscribe","queues":[…]}` the event `subscribed`.';
+  'every 10 s, events.dropped (how many were left out) at most every second. The text `ping` is answered `pong`; `{"type":"subscribe","queues":[…]}` the event `subscribed`.';
 
 /** The socket, at the root and below the dialect of October 2025. */
 export const socketOperations: readonly ApiOperation[] = [

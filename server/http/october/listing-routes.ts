@@ -8,7 +8,6 @@ import type { OperationParams } from "../../pool/pool.ts";
 import type { Exchange } from "../exchange.ts";
 import { PAGE_LIMIT_MAX, pageOf, timestampOf } from "../listing.ts";
 import type { Query } from "../parameters.ts";
-import { errorResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
 import { OCTOBER_PREFIX } from "./prefix.ts";
 
@@ -92,13 +91,14 @@ function analyticsRoutes(routes: Routes): void {
     exchange.forward("octoberQueueCounts", countsOf(exchange.query())),
   );
   routes.get(`${ANALYTICS}/queue/:queue`, "read-only", (exchange) =>
-    exchange.forward("octoberQueueCount", { ...countsOf(exchange.query()), queue: exchange.name("queue") }),
+    exchange.forward("octoberQueueCount", {
+      ...countsOf(exchange.query()),
+      namespace: null,
+      task: null,
+      queue: exchange.name("queue"),
+    }),
   );
-  routes.get(ANALYTICS, "read-only", (exchange) => {
-    const counts = countsOf(exchange.query());
-    if (counts.namespace !== null || counts.task !== null) return exchange.forward("octoberLabelCounts", counts);
-    return errorResponse(400, "namespace or task is required", exchange.answerFormat);
-  });
+  routes.get(ANALYTICS, "read-only", (exchange) => exchange.forward("octoberLabelCounts", countsOf(exchange.query())));
   routes.get(`${ANALYTICS}/queue-depths`, "read-only", (exchange) =>
     exchange.forward("octoberDepths", countsOf(exchange.query())),
   );

@@ -48,7 +48,7 @@ export async function octoberQueueCount(context: EngineContext, filter: CountsFi
   return ok({ ...queueValue(queue), ...truncatedNote(truncated) });
 }
 
-/** Counts of a namespace or a task, in all and by queue. */
+/** Counts of a namespace or a task (of everything without either), in all and by queue. */
 export async function octoberLabelCounts(context: EngineContext, filter: CountsFilter): Promise<Answer> {
   const { queues, truncated } = await countQueues(context, filter);
   return ok({
