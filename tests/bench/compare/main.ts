@@ -9,7 +9,7 @@ import { Command } from "commander";
 import { allScenarios } from "../scenarios/all.ts";
 import { compare } from "./compare.ts";
 import { ratioText } from "./ratios.ts";
-import { checkOut, type Source, workingTree } from "./revision.ts";
+import { findSource, type Source } from "./revision.ts";
 
 const SCENARIOS = ["push-1000", "push-1", "pop-1000", "pop-ack-1", "whole-life"];
 
@@ -26,7 +26,7 @@ interface Flags {
 function readCommandLine(): { revisions: string; names: string[]; flags: Flags } {
   const command = new Command("bench:compare")
     .description("Compares the server of this tree with one of another revision; prints new / old.")
-    .argument("<revision>", "what to compare this tree with, or OLD..NEW to compare two revisions")
+    .argument("<revision>", "what to compare this tree with, or OLD..NEW; folders with a server's files will do, too")
     .argument("[scenario...]", `scenarios by name (default: ${SCENARIOS.join(", ")})`)
     .option("--seconds <n>", "length of a measured window", "2")
     .option("--rounds <n>", "windows on each server", "6")
@@ -47,13 +47,13 @@ async function main(): Promise<boolean> {
     if (scenario === undefined) throw new Error(`no scenario is named ${name}; see bun run bench --list`);
     return scenario;
   });
-  const [old = "", recent] = revisions.split("..");
+  const [old = "", recent = ""] = revisions.split("..");
   const sources: Source[] = [];
   let sound = true;
   try {
-    const base = await checkOut(old);
+    const base = await findSource(old);
     sources.push(base);
-    const candidate = recent === undefined ? workingTree : await checkOut(recent);
+    const candidate = await findSource(recent);
     sources.push(candidate);
     console.log(`${candidate.name} / ${base.name}, windows of ${flags.seconds} s`);
     for (const scenario of scenarios) {

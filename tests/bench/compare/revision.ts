@@ -5,6 +5,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,19 @@ export interface Source {
 
 /** The files as they lie here, changed ones included. They must stay as they are until the server has started. */
 export const workingTree: Source = { name: "tree", root: ROOT, remove: async () => undefined };
+
+/**
+ * Finds the source of a server.
+ *
+ * @param place - A revision, or a folder with the files of a server, which stays as it is.
+ * @returns The source; whoever asked for it must remove it.
+ * @throws {Error} as {@link checkOut} does.
+ */
+export async function findSource(place: string): Promise<Source> {
+  if (place === "") return workingTree;
+  if (!existsSync(join(place, "server/main.ts"))) return checkOut(place);
+  return { name: place, root: place, remove: async () => undefined };
+}
 
 /**
  * Writes the files of a revision into a temporary folder. Its packages are this repository's.
