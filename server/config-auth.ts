@@ -26,7 +26,12 @@ export interface AuthConfig {
     /** Name of the claim that holds an array of roles. */
     readonly arrayClaim: string;
     /** How tokens call each role. */
-    readonly names: { readonly "read-only": string; readonly "read-write": string; readonly admin: string };
+    readonly names: {
+      readonly "read-only": string;
+      readonly "write-only": string;
+      readonly "read-write": string;
+      readonly admin: string;
+    };
   };
 }
 
@@ -49,11 +54,14 @@ export function authConfig(values: Values, problems: string[]): AuthConfig | nul
   if (algorithm !== undefined) checkKeys(algorithm, values, publicKey, problems);
   const names = {
     "read-only": values.JWT_ROLE_READ_ONLY,
+    "write-only": values.JWT_ROLE_WRITE_ONLY,
     "read-write": values.JWT_ROLE_READ_WRITE,
     admin: values.JWT_ROLE_ADMIN,
   };
-  if (new Set(Object.values(names)).size < 3) {
-    problems.push("JWT_ROLE_ADMIN, JWT_ROLE_READ_WRITE, JWT_ROLE_READ_ONLY: expected three different names");
+  if (new Set(Object.values(names)).size < Object.keys(names).length) {
+    problems.push(
+      "JWT_ROLE_ADMIN, JWT_ROLE_READ_WRITE, JWT_ROLE_READ_ONLY, JWT_ROLE_WRITE_ONLY: expected four different names",
+    );
   }
   const skipPaths = values.JWT_SKIP_PATHS.split(",").map((path) => path.trim());
   if (skipPaths.some((path) => path !== "" && !path.startsWith("/"))) {

@@ -109,4 +109,9 @@ export const ACCESS_VARIABLES = {
     description: "How they call the role that may also push and consume.",
   },
   JWT_ROLE_READ_ONLY: { type: "text", default: "read-only", description: "How they call the role that may only look." },
+  JWT_ROLE_WRITE_ONLY: {
+    type: "text",
+    default: "write-only",
+    description: "How they call the role that may only push.",
+  },
 } as const satisfies Record<string, Variable>;

@@ -70,7 +70,7 @@ describe("authentication that could not verify anything is refused", () => {
     [{ JWT_ALGORITHM: "auto", JWT_JWKS_URL: "file:///keys" }, "JWT_JWKS_URL: expected an http or https address"],
     [
       { JWT_SECRET: "s", JWT_ROLE_ADMIN: "boss", JWT_ROLE_READ_ONLY: "boss" },
-      "JWT_ROLE_ADMIN, JWT_ROLE_READ_WRITE, JWT_ROLE_READ_ONLY: expected three different names",
+      "JWT_ROLE_ADMIN, JWT_ROLE_READ_WRITE, JWT_ROLE_READ_ONLY, JWT_ROLE_WRITE_ONLY: expected four different names",
     ],
     [
       { JWT_SECRET: "s", JWT_SKIP_PATHS: "/health,metrics" },
@@ -111,7 +111,7 @@ test("defaults of authentication are the contract's", () => {
     roles: {
       claim: "role",
       arrayClaim: "roles",
-      names: { "read-only": "read-only", "read-write": "read-write", admin: "admin" },
+      names: { "read-only": "read-only", "write-only": "write-only", "read-write": "read-write", admin: "admin" },
     },
   });
 });

@@ -25,7 +25,9 @@ const REMEMBER_MS = 300_000;
 const AUTHENTICATION_REQUIRED = new Denied(401, "Authentication required");
 const INSUFFICIENT_PERMISSIONS = new Denied(403, "Insufficient permissions");
 /** Whoever calls a path that is skipped. */
-const ANYBODY: Identity = { rank: RANK.public, subject: null };
+const ANYBODY: Identity = { rank: RANK.public, pushes: false, subject: null };
+/** All that a role that may only push is open to. */
+const PUSH_PATHS: ReadonlySet<string> = new Set(["/api/v1/push", "/api/v1/push/binary", "/2025-10/api/v1/push"]);
 
 /** See the module's comment. One per application. */
 export class Guard {
@@ -62,10 +64,10 @@ export class Guard {
     if (token === null) return AUTHENTICATION_REQUIRED;
     const verified = this.#remembered.get(token);
     if (verified !== undefined) {
-      if (verified.endsAt > Date.now()) return permitted(verified.identity, role);
+      if (verified.endsAt > Date.now()) return permitted(verified.identity, path, role);
       this.#remembered.delete(token);
     }
-    return this.#verify(token, role);
+    return this.#verify(token, path, role);
   }
 
   /** Exact paths, and everything below an entry that ends with a slash. */
@@ -73,12 +75,12 @@ export class Guard {
     return this.#open.has(path) || this.#openFolders.some((folder) => path.startsWith(folder));
   }
 
-  async #verify(token: string, role: Role): Promise<Admission> {
+  async #verify(token: string, path: string, role: Role): Promise<Admission> {
     try {
       const version = this.#keysVersion;
       const verified = await this.#verifier.verify(token);
       if (version === this.#keysVersion) this.#remember(token, verified);
-      return permitted(verified.identity, role);
+      return permitted(verified.identity, path, role);
     } catch (error) {
       if (error instanceof Denied) return error;
       this.#log("error", "authentication_failed", { error: error instanceof Error ? error.stack : String(error) });
@@ -98,6 +100,7 @@ export class Guard {
   }
 }
 
-function permitted(identity: Identity, role: Role): Admission {
-  return identity.rank >= RANK[role] ? identity : INSUFFICIENT_PERMISSIONS;
+function permitted(identity: Identity, path: string, role: Role): Admission {
+  const suffices = identity.rank >= RANK[role] || (identity.pushes && PUSH_PATHS.has(path));
+  return suffices ? identity : INSUFFICIENT_PERMISSIONS;
 }

@@ -15,6 +15,8 @@ import { NO_RANK, RANK } from "./role.ts";
 export interface Identity {
   /** Of its highest role; 0 for none. */
   readonly rank: number;
+  /** May push, whatever its rank. */
+  readonly pushes: boolean;
   /** The token's `sub`; null when it has none. */
   readonly subject: string | null;
 }
@@ -62,7 +64,7 @@ export class TokenVerifier {
     this.#checkIssuedAt(payload);
     const { exp, sub } = payload;
     return {
-      identity: { rank: this.#rankOf(payload), subject: subjectOf(sub) },
+      identity: { ...this.#rolesOf(payload), subject: subjectOf(sub) },
       endsAt: exp === undefined ? Number.POSITIVE_INFINITY : (exp + this.#config.clockSkewS) * 1_000,
     };
   }
@@ -114,7 +116,7 @@ export class TokenVerifier {
     }
   }
 
-  #rankOf(payload: JWTPayload): number {
+  #rolesOf(payload: JWTPayload): { rank: number; pushes: boolean } {
     const { names, claim, arrayClaim } = this.#config.roles;
     const held: unknown[] = Object.hasOwn(payload, claim) ? [payload[claim]] : [];
     const list = Object.hasOwn(payload, arrayClaim) ? payload[arrayClaim] : null;
@@ -123,7 +125,7 @@ export class TokenVerifier {
     for (const role of ["read-only", "read-write", "admin"] as const) {
       if (held.includes(names[role])) rank = RANK[role];
     }
-    return rank;
+    return { rank, pushes: held.includes(names["write-only"]) };
   }
 }
 
