@@ -56,6 +56,7 @@ export class Spooler {
   #running: Promise<void> | null = null;
   #news: (() => void)[] = [];
   #reported = "";
+  #wasBuffering = false;
   #reportTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(context: EngineContext, pusher: Pusher, flags: Flags, spool: Spool | null) {
@@ -280,6 +281,11 @@ export class Spooler {
     for (const resolve of this.#news.splice(0)) resolve();
     const { pushMaintenance, popMaintenance, buffering, databaseHealthy, spoolUsable } = this.state;
     const now = [pushMaintenance, popMaintenance, buffering, databaseHealthy, spoolUsable].join();
+    if (buffering !== this.#wasBuffering) {
+      this.#wasBuffering = buffering;
+      const level = buffering && !pushMaintenance ? "warn" : "info";
+      this.#context.log(level, buffering ? "buffering" : "buffering_over", { pushMaintenance, databaseHealthy });
+    }
     if (now !== this.#reported) {
       this.#reported = now;
       this.#context.send({ kind: "state", state: this.state });
