@@ -54,6 +54,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const env: Record<string, string | undefined> = { ...process.env, ...options.env };
   // As the scripts of package.json start it.
   env.MIMALLOC_PURGE_DELAY ??= "60000";
+  env.MIMALLOC_PURGE_HOLES_MIN_INTERVAL ??= "60000";
   Object.assign(env, {
     PORT: "0",
     HOST: "127.0.0.1",
