@@ -283,3 +283,25 @@ test("GET /api/v1/analytics/postgres-stats tells of our tables", async () => {
     expect(stats[list].length).toBeGreaterThan(5);
   }
 });
+
+test("GET /api/v1/analytics/retention counts what the background jobs deleted", async () => {
+  await api.configure("aging", { retentionEnabled: true, retentionSeconds: 1 });
+  await api.configure("waiting-too-long", { maxWaitTimeSeconds: 1 });
+  await api.configure("consumed", { retentionEnabled: true, completedRetentionSeconds: 1 });
+  await api.pushAll("aging", "p", [1, 2, 3, 4]);
+  await api.pushAll("waiting-too-long", "p", [1, 2]);
+  await api.pushAll("consumed", "p", [1, 2, 3]);
+  await api.pop("consumed", { batch: 3, autoAck: true });
+  const { totals, series } = await until(async () => {
+    const answer = await ok("/api/v1/analytics/retention");
+    return answer.totals.totalMsgs >= 9 && answer;
+  }, 20_000);
+  expect(totals).toEqual({
+    retentionMsgs: 4,
+    completedRetentionMsgs: 3,
+    evictionMsgs: 2,
+    totalMsgs: 9,
+    eventCount: 3,
+  });
+  expect(sum(series, "totalMsgs")).toBe(9);
+});
