@@ -9,8 +9,13 @@ import type { Answer, Http } from "../../support/http.ts";
 /** What a client makes of an answer before its caller sees it. */
 export type Reading = (answer: Answer) => Answer["json"];
 
-/** How one published client talks. */
+/** How one published client talks. Its name is that of its language. */
 export interface Dialect {
+  name: string;
+  /** What its caller gets to see of an answer. */
+  read: Reading;
+  /** Tries in all after 5xx and broken connections, when there is one address. */
+  attempts: number;
   /** Headers of every request, those of a GET included. */
   headers: Record<string, string>;
   /** What is sent for an empty object: text, or no body at all. */
@@ -34,16 +39,64 @@ export const goReading: Reading = (answer) => {
   return answer.json;
 };
 
+/** The JavaScript client (client-v2). */
+export const JAVASCRIPT: Dialect = {
+  name: "JavaScript",
+  headers: { "Content-Type": "application/json" },
+  emptyBody: "{}",
+  encode: encodeURIComponent,
+  read: plainReading,
+  attempts: 3,
+};
+
+/** The Python client. httpx drops an empty dict: no body, but the header stays. Names are quoted, `/` is not. */
+export const PYTHON: Dialect = {
+  name: "Python",
+  headers: { "Content-Type": "application/json", "User-Agent": "python-httpx/0.27" },
+  emptyBody: undefined,
+  encode: (name) => encodeURIComponent(name).replaceAll("%2F", "/"),
+  read: plainReading,
+  attempts: 3,
+};
+
+/** The Go client. */
+export const GO: Dialect = {
+  name: "Go",
+  headers: { "Content-Type": "application/json", Accept: "application/json", "User-Agent": "Go-http-client/1.1" },
+  emptyBody: "{}",
+  encode: encodeURIComponent,
+  read: goReading,
+  attempts: 4,
+};
+
+/** The PHP client. `urlencode()`: a space becomes a plus sign; an empty array is `[]`. */
+export const PHP: Dialect = {
+  name: "PHP",
+  headers: { "Content-Type": "application/json", "User-Agent": "GuzzleHttp/7" },
+  emptyBody: "[]",
+  encode: (name) => encodeURIComponent(name).replaceAll("%20", "+"),
+  read: plainReading,
+  attempts: 3,
+};
+
+/** All of them. */
+export const DIALECTS: readonly Dialect[] = [JAVASCRIPT, PYTHON, GO, PHP];
+
 /** A client as its users see it: calls by path, answers as the client reads them. */
 export class Client {
   readonly #http: Http;
   readonly #dialect: Dialect;
   readonly #read: Reading;
 
-  constructor(api: Api, dialect: Dialect, read: Reading) {
+  constructor(api: Api, dialect: Dialect) {
     this.#http = api.http;
     this.#dialect = dialect;
-    this.#read = read;
+    this.#read = dialect.read;
+  }
+
+  /** Of its language. */
+  get name(): string {
+    return this.#dialect.name;
   }
 
   /** A POST; an object without keys is sent as the dialect sends it. */

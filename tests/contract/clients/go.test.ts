@@ -1,17 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
 import { useSharedServer } from "../../support/shared.ts";
-import { Client, goReading } from "./client.ts";
+import { Client, GO } from "./client.ts";
 
-const client = new Client(
-  useSharedServer(),
-  {
-    headers: { "Content-Type": "application/json", Accept: "application/json", "User-Agent": "Go-http-client/1.1" },
-    emptyBody: "{}",
-    encode: encodeURIComponent,
-  },
-  goReading,
-);
+const client = new Client(useSharedServer(), GO);
 
 const push = (queue: string, payload: object, partition = "Default") =>
   client.post("/api/v1/push", { items: [{ queue, partition, payload, transactionId: uuidV7() }] });
@@ -108,5 +100,31 @@ describe("the Go client", () => {
 
   test("takes a refusal as an error with the server's text", async () => {
     await expect(client.post("/api/v1/push", { items: "x" })).rejects.toThrow("items array is required");
+  });
+
+  test("consumes on delivery with autoAck, sent as true", async () => {
+    const queue = uniqueName("go");
+    await push(queue, { n: 1 });
+    expect((await pop(queue, "autoAck=true&batch=10&wait=false")).messages).toMatchObject([{ leaseId: "" }]);
+    expect(await pop(queue)).toEqual({});
+  });
+
+  test("reports success of a single ack unless there is a top-level error, whatever is in data", async () => {
+    const queue = uniqueName("go");
+    await push(queue, { n: 1 });
+    const { messages } = await pop(queue);
+    const { transactionId, partitionId } = messages[0];
+    const stale = { transactionId, partitionId, leaseId: crypto.randomUUID(), status: "completed" };
+    const answer = await client.post("/api/v1/ack", stale);
+    expect([answer.error, answer.data[0].success]).toEqual([undefined, false]);
+  });
+
+  test("keeps its own transaction id where the answer has none, and reads buffered as no error", async () => {
+    const queue = uniqueName("go");
+    const transactionId = uuidV7();
+    const items = [{ queue, partition: "Default", payload: { n: 1 }, transactionId }];
+    const answer = await client.post("/api/v1/push", { items });
+    expect(answer.data[0].transactionId ?? transactionId).toBe(transactionId);
+    expect(answer.data[0].transaction_id).toBe(transactionId);
   });
 });

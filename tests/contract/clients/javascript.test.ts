@@ -3,13 +3,9 @@ import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
 import { useSharedServer } from "../../support/shared.ts";
 import { untilTime } from "../../support/wait.ts";
-import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
+import { Client, JAVASCRIPT, NINE_OPTIONS } from "./client.ts";
 
-const client = new Client(
-  useSharedServer(),
-  { headers: { "Content-Type": "application/json" }, emptyBody: "{}", encode: encodeURIComponent },
-  plainReading,
-);
+const client = new Client(useSharedServer(), JAVASCRIPT);
 
 const create = (queue: string, options: object = {}): Promise<{ configured: boolean; options: object }> =>
   client.post("/api/v1/configure", { queue, namespace: null, task: null, options: { ...NINE_OPTIONS, ...options } });
@@ -233,5 +229,52 @@ describe("the JavaScript client", () => {
     expect(await client.post(`${path}/retry`, {})).toMatchObject({ retried: true });
     expect(await client.get(path)).toMatchObject({ payload: 1 });
     expect(await client.del(`/api/v1/queues/${client.encode(queue)}/clear`)).toMatchObject({ cleared: true });
+  });
+
+  test("acks a batch whose messages carry statuses of their own (_status, _error)", async () => {
+    const queue = uniqueName("js");
+    await create(queue, { retryLimit: 0 });
+    await push(queue, ["good", "bad"], "p");
+    const batch = await pop(queue, { batch: "2" }, "p");
+    const acknowledgments = batch.map(({ transactionId, partitionId, leaseId, data }) => ({
+      transactionId,
+      partitionId,
+      leaseId,
+      status: data === "bad" ? "failed" : "completed",
+      error: data === "bad" ? "no good" : null,
+    }));
+    const answer = await client.post("/api/v1/ack/batch", { acknowledgments });
+    expect(answer.error).toBeUndefined();
+    const dlq = await client.get(
+      `/api/v1/dlq?queue=${queue}&limit=10&offset=0&consumerGroup=__QUEUE_MODE__&partition=p`,
+    );
+    expect(dlq).toMatchObject({ total: 1, messages: [{ data: "bad", errorMessage: "no good" }] });
+  });
+
+  test("flushes its buffer as one ordinary push per queue and partition, in the order of the calls", async () => {
+    const queue = uniqueName("js");
+    const payloads = Array.from({ length: 250 }, (_, n) => n);
+    for (let at = 0; at < payloads.length; at += 100) await push(queue, payloads.slice(at, at + 100), "p");
+    const batch = await pop(queue, { batch: "1000" }, "p");
+    expect(batch.map((message) => message.data)).toEqual(payloads);
+  });
+
+  test("ignores bufferMs and bufferMax, which its documentation once named", async () => {
+    const queue = uniqueName("js");
+    const items = [{ queue, partition: "Default", payload: 1, transactionId: uuidV7() }];
+    expect((await client.post("/api/v1/push", { items, bufferMs: 100, bufferMax: 10 }))[0].status).toBe("queued");
+    expect(await pop(queue, { wait: "false" })).toHaveLength(1);
+  });
+
+  test("two groups each get everything, and a timestamp starts there", async () => {
+    const queue = uniqueName("js");
+    await push(queue, [1], "p");
+    const [message] = await pop(queue, { consumerGroup: "first" }, "p");
+    await untilTime(Date.parse(message!.createdAt) + 2);
+    const from = new Date().toISOString();
+    await push(queue, [2], "p");
+    expect(await pop(queue, { consumerGroup: "second", batch: "10" }, "p")).toHaveLength(2);
+    const later = await pop(queue, { consumerGroup: "third", subscriptionFrom: from, batch: "10" }, "p");
+    expect(later.map((one) => one.data)).toEqual([2]);
   });
 });

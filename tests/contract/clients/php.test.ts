@@ -2,18 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
 import { useSharedServer } from "../../support/shared.ts";
-import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
+import { Client, NINE_OPTIONS, PHP } from "./client.ts";
 
-const client = new Client(
-  useSharedServer(),
-  {
-    headers: { "Content-Type": "application/json", "User-Agent": "GuzzleHttp/7" },
-    emptyBody: "[]",
-    // urlencode(): a space becomes a plus sign.
-    encode: (name) => encodeURIComponent(name).replaceAll("%20", "+"),
-  },
-  plainReading,
-);
+const client = new Client(useSharedServer(), PHP);
 
 const push = (queue: string, payloads: unknown[]) =>
   client.post("/api/v1/push", {

@@ -2,18 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { Popped } from "../../support/api.ts";
 import { uniqueName, uuidV7 } from "../../support/names.ts";
 import { useSharedServer } from "../../support/shared.ts";
-import { Client, NINE_OPTIONS, plainReading } from "./client.ts";
+import { Client, NINE_OPTIONS, PYTHON } from "./client.ts";
 
-const client = new Client(
-  useSharedServer(),
-  // httpx drops an empty dict: no body, but the header stays. Names are quoted, `/` is not.
-  {
-    headers: { "Content-Type": "application/json", "User-Agent": "python-httpx/0.27" },
-    emptyBody: undefined,
-    encode: (name) => encodeURIComponent(name).replaceAll("%2F", "/"),
-  },
-  plainReading,
-);
+const client = new Client(useSharedServer(), PYTHON);
 
 const push = (queue: string, payloads: unknown[], partition = "Default") =>
   client.post("/api/v1/push", {
@@ -136,5 +127,40 @@ describe("the Python client", () => {
     expect(await client.del(`${path}?deleteMetadata=true`)).toMatchObject({ success: true, consumerGroup: group });
     expect(await pop(queue, { consumerGroup: group })).toHaveLength(1);
     expect(await client.get(`/api/v1/messages/${crypto.randomUUID()}/nobody`)).toEqual({ error: "Message not found" });
+  });
+
+  test("spells booleans in lower case; True and False, as str() has them, count as false", async () => {
+    const queue = uniqueName("py");
+    const began = performance.now();
+    expect(await pop(queue, { wait: "True", timeout: "20000" })).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await push(queue, [1]);
+    expect(await pop(queue, { autoAck: "True" })).toHaveLength(1);
+    // A lease was taken, so nothing was consumed on delivery.
+    expect((await client.get(`/api/v1/resources/queues/${queue}`)).totals).toMatchObject({
+      processing: 1,
+      completed: 0,
+    });
+  });
+
+  test("refreshes statistics and asks for the dead letters of a time, without bodies", async () => {
+    expect(await client.post("/api/v1/stats/refresh", {})).toMatchObject({ system: { systemUpdated: 1 } });
+    const dlq = await client.get(
+      "/api/v1/dlq?limit=10&offset=0&from=2026-01-01T00%3A00%3A00&to=2026-01-02T00%3A00%3A00",
+    );
+    expect(dlq).toMatchObject({ messages: [], total: 0 });
+  });
+
+  test("traces with one name as a text, which never raises", async () => {
+    const queue = uniqueName("py");
+    await push(queue, [1]);
+    const [message] = await pop(queue);
+    const { transactionId, partitionId } = message!;
+    const body = { transactionId, partitionId, data: { n: 1 }, traceNames: "one", eventType: "info" };
+    expect(await client.post("/api/v1/traces", body)).toMatchObject({ success: true });
+    expect(await client.post("/api/v1/traces", { ...body, transactionId: "nobody" })).toEqual({
+      success: false,
+      error: "Message not found",
+    });
   });
 });
