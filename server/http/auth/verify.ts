@@ -31,6 +31,8 @@ export interface VerifiedToken {
 type Algorithm = "HS256" | PublicAlgorithm;
 type Key = KeyObject | CryptoKey | Uint8Array;
 
+/** Shorter secrets are used, with a warning: RFC 7518, section 3.2, forbids them, servers before this one did not. */
+const SECRET_BYTES_MIN = 32;
 /** Longest `sub`, in UTF-16 code units: it is stored with every message its bearer pushes. */
 const SUBJECT_LENGTH_MAX = 255;
 
@@ -46,6 +48,11 @@ export class TokenVerifier {
     const { secret, publicKey, jwks } = config;
     this.#config = config;
     this.#secret = secret === null ? null : new TextEncoder().encode(secret);
+    if (this.#secret !== null && this.#secret.length < SECRET_BYTES_MIN) {
+      log("warn", "jwt_secret_weak", {
+        reason: `JWT_SECRET has fewer than ${SECRET_BYTES_MIN} bytes: it can be guessed from a token`,
+      });
+    }
     this.#publicKey =
       publicKey === null ? null : { algorithm: publicKey.algorithm, key: createPublicKey(publicKey.pem) };
     this.#jwks = jwks === null ? null : new Jwks({ ...jwks, log, onChange: onKeyChange });

@@ -180,6 +180,18 @@ describe("a token of HS256", () => {
   });
 });
 
+test("a secret that can be guessed works, and the log says what it is", async () => {
+  const weak = await startEcho({ JWT_ENABLED: "true", JWT_SECRET: "x".repeat(31) });
+  try {
+    const token = await hsToken(READER, "x".repeat(31));
+    expect((await weak.http.get(PATH, bearer(token))).status).toBe(200);
+    expect(weak.log.filter(({ level }) => level !== "debug").map(({ event }) => event)).toEqual(["jwt_secret_weak"]);
+    expect(JSON.stringify(weak.log)).not.toContain("xxx");
+  } finally {
+    await weak.stop();
+  }
+});
+
 describe("issuer and audience", () => {
   serve({ ...HS256_ENV, JWT_ISSUER: "https://issuer", JWT_AUDIENCE: "queen", JWT_CLOCK_SKEW: "0" });
   const good = { ...READER, iss: "https://issuer", aud: "queen" };
