@@ -14,7 +14,7 @@ const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])
   ["workers/loop-lag.ts", []],
   ["workers/protocol.ts", ["schema/wire/", "workers/protocol/"]],
   ["workers/protocol/", ["schema/wire/", "workers/protocol/"]],
-  ["workers/storage/", ["schema/", "workers/storage/", "workers/protocol.ts"]],
+  ["workers/storage/", ["schema/", "workers/storage/", "workers/protocol"]],
   ["workers/spool/", ["schema/wire/", "workers/spool/"]],
   [
     "workers/engine/",
@@ -36,6 +36,7 @@ const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])
 /** Packages and names that one room alone may use. */
 const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, rooms: readonly string[]])[] = [
   ["cbor-x", /from "cbor-x"/, ["schema/wire/cbor.ts"]],
+  ["prom-client", /from "prom-client"/, ["server/observe/page.ts"]],
   ["hono", /from "hono[/"]/, ["server/http/"]],
   ["drizzle-orm", /from "drizzle-orm[/"]/, ["schema/database/"]],
   ["postgres", /from "postgres"/, ["schema/database/migrate.ts", "workers/storage/", "workers/engine/", "server/"]],
