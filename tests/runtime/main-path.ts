@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { type Api, ackOf, leasedAckOf, payloads, popPath, query } from "../support/api.ts";
+import { DashboardClient } from "../support/dashboard-client.ts";
 import { toCbor } from "../support/http.ts";
 import { uniqueName } from "../support/names.ts";
 import { until } from "../support/wait.ts";
@@ -34,8 +35,10 @@ export const MAIN_PATH: readonly Step[] = [
   ["stores large payloads compressed and gives them back unchanged", storesLargePayloads],
   ["encrypts at rest", encrypts],
   ["speaks CBOR, byte strings included", speaksCbor],
+  ["buffers pushes during maintenance, and delivers them after", buffers],
   ["refuses what is no request", refuses],
   ["deletes a queue", deletesQueue],
+  ["tells what happens over a socket", tellsWhatHappens],
   ["describes itself to programs and to people", describesItself],
 ];
 
@@ -205,6 +208,35 @@ async function refuses(api: Api): Promise<void> {
     assert.equal(answer.status, 400, raw);
     assert.equal(typeof answer.json.error, "string");
   }
+}
+
+async function buffers(api: Api): Promise<void> {
+  const queue = uniqueName("runtime");
+  const maintenance = "/api/v1/system/maintenance";
+  assert.equal((await api.http.post(maintenance, { enabled: true })).json.bufferHealthy, true);
+  for (let n = 0; n < 20; n++) assert.equal((await api.push({ queue, payload: n }))[0]!.status, "buffered");
+  assert.equal((await api.http.post(maintenance, { enabled: false })).status, 200);
+  await until(async () => (await api.http.get(maintenance)).json.bufferedMessages === 0, 10_000, "an empty buffer");
+  const popped = payloads(await api.pop(queue, { batch: 100, autoAck: true }));
+  assert.deepEqual(
+    popped,
+    Array.from({ length: 20 }, (_, n) => n),
+  );
+}
+
+async function tellsWhatHappens(api: Api): Promise<void> {
+  const client = new DashboardClient(api.http.url);
+  await client.connected();
+  client.socket.send("ping");
+  await until(() => client.texts.includes("pong"), 5_000, "a pong");
+  const queue = uniqueName("runtime");
+  await until(async () => {
+    await api.push({ queue });
+    return client.of("message.pushed", (data) => data.queue === queue).length > 0;
+  }, 10_000);
+  client.socket.send("x".repeat(16_385));
+  await until(() => client.closed !== null, 5_000, "the end of the socket");
+  assert.equal((await api.http.get("/ws/dashboard")).status, 426);
 }
 
 async function deletesQueue(api: Api): Promise<void> {
