@@ -2,6 +2,8 @@
  * The OpenAPI document: served, sound, and complete. That answers are what it says is held by `tests/support/documented.ts`.
  */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Hono } from "hono";
 import { Compile } from "typebox/schema";
 import packageJson from "../../package.json" with { type: "json" };
@@ -12,6 +14,7 @@ import { OPERATIONS } from "../../schema/wire/api/operations.ts";
 import { registerRoutes } from "../../server/http/app.ts";
 import type { Services } from "../../server/http/exchange.ts";
 import { type AppEnv, Routes } from "../../server/http/router.ts";
+import { routesDocument } from "../../server/routes-document.ts";
 import { useSharedServer } from "../support/shared.ts";
 
 const api = useSharedServer();
@@ -88,6 +91,11 @@ describe("the OpenAPI document", () => {
     for (const [name, schema] of Object.entries(schemas)) {
       expect(() => Compile({ ...(schema as JsonObject), components: { schemas } }).Check({}), name).not.toThrow();
     }
+  });
+
+  test("has its routes listed in docs/routes.md, as `bun run docs:routes` writes it", () => {
+    const file = join(import.meta.dirname, "..", "..", "docs", "routes.md");
+    expect(readFileSync(file, "utf8")).toBe(routesDocument());
   });
 
   test("is what /openapi.json answers, under this version", async () => {
