@@ -54,7 +54,7 @@ describe("ratios", () => {
 
   test("are written with the rounds that agree", () => {
     const text = ratioText([{ base: row(100, 2), candidate: row(150, 1) }]);
-    expect(text).toContain("cores busy with other programs 0.3..0.3");
+    expect(text).toContain("cores busy with other programs: base 0.3 (0.3..0.3), candidate 0.3 (0.3..0.3)");
     expect(text).toMatch(/rate +1\.500 +1\.500\.\.1\.500 +1 more/);
     expect(text).toMatch(/cpu workers +0\.500 +0\.500\.\.0\.500 +40 % +1 less/);
     expect(text).toMatch(/cpu router +1\.000 +1\.000\.\.1\.000 +20 %$/m);

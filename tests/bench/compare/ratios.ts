@@ -98,8 +98,11 @@ export function median(values: number[]): number {
  */
 export function ratioText(rounds: Round[]): string {
   const { base } = rounds[0]!;
-  const others = rounds.flatMap((round) => [round.base.othersCores ?? 0, round.candidate.othersCores ?? 0]);
-  const heading = `${base.scenario}: ${base.label}\n${rounds.length} rounds; cores busy with other programs ${spread(others, 1)}`;
+  const others = (side: keyof Round) => rounds.map((round) => round[side].othersCores ?? 0);
+  const heading = [
+    `${base.scenario}: ${base.label}`,
+    `${rounds.length} rounds; cores busy with other programs: base ${spread(others("base"))}, candidate ${spread(others("candidate"))}`,
+  ].join("\n");
   const cells = ratiosOf(rounds).map((ratio) => [
     ratio.what,
     ratio.median.toFixed(3),
@@ -117,6 +120,6 @@ export function ratioText(rounds: Round[]): string {
   return `${heading}\n${layOutTable(columns, cells)}`;
 }
 
-function spread(values: number[], digits: number): string {
-  return `${Math.min(...values).toFixed(digits)}..${Math.max(...values).toFixed(digits)}`;
+function spread(values: number[]): string {
+  return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}..${Math.max(...values).toFixed(1)})`;
 }

@@ -12,7 +12,7 @@ interface PopAckShape {
   segments?: boolean;
   connections: number;
   partitions: number;
-  stored: { tiny: number; normal: number; full?: number };
+  stored: { tiny: number; short: number; normal: number; full?: number };
   aim: string;
   rateAim: number;
 }
@@ -25,7 +25,7 @@ const SHAPES: PopAckShape[] = [
     ack: "batch",
     connections: 10,
     partitions: 10,
-    stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
+    stored: { tiny: 4_000, short: 100_000, normal: 500_000, full: 1_000_000 },
     aim: "500,000 msg/s",
     rateAim: 500_000,
   },
@@ -36,7 +36,7 @@ const SHAPES: PopAckShape[] = [
     ack: "batch",
     connections: 50,
     partitions: 100,
-    stored: { tiny: 400, normal: 500_000 },
+    stored: { tiny: 400, short: 100_000, normal: 500_000 },
     aim: "10,000 msg/s",
     rateAim: 10_000,
   },
@@ -47,7 +47,7 @@ const SHAPES: PopAckShape[] = [
     ack: "lease",
     connections: 10,
     partitions: 10,
-    stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
+    stored: { tiny: 4_000, short: 100_000, normal: 500_000, full: 1_000_000 },
     aim: "500,000 msg/s",
     rateAim: 500_000,
   },
@@ -59,7 +59,7 @@ const SHAPES: PopAckShape[] = [
     segments: true,
     connections: 10,
     partitions: 10,
-    stored: { tiny: 4_000, normal: 500_000, full: 1_000_000 },
+    stored: { tiny: 4_000, short: 100_000, normal: 500_000, full: 1_000_000 },
     aim: "500,000 msg/s",
     rateAim: 500_000,
   },

@@ -27,7 +27,7 @@ function aboutOf({ batch, segments }: PopShape): string {
 async function runPop(bench: Bench, shape: PopShape): Promise<Row[]> {
   const { name, batch, segments, rateAim } = shape;
   const queue = await bench.queue(name);
-  const stored = bench.pick({ tiny: 4_000, normal: 500_000, full: 1_000_000 });
+  const stored = bench.pick({ tiny: 4_000, short: 100_000, normal: 500_000, full: 1_000_000 });
   const filled = await bench.fill(queue, partitionNames(PARTITIONS), stored, bench.pick({ tiny: 100, normal: 1000 }));
   const connections = bench.pick({ tiny: 3, normal: 4 });
   const outcome = await bench.load({

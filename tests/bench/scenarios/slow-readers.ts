@@ -14,7 +14,7 @@ const PUSHES_PER_SECOND = 20;
 async function run(bench: Bench): Promise<Row[]> {
   const queue = await bench.queue("slow-readers");
   const other = await bench.queue("slow-readers-others");
-  const stored = bench.pick({ tiny: 4_000, normal: 500_000 });
+  const stored = bench.pick({ tiny: 4_000, short: 100_000, normal: 500_000 });
   const filled = await bench.fill(queue, partitionNames(PARTITIONS), stored, bench.pick({ tiny: 100, normal: 1000 }));
   const readers = bench.pick({ tiny: 5, normal: 50 });
   const batch = bench.pick({ tiny: 400, normal: 10_000 });
