@@ -19,7 +19,8 @@ let sql: postgres.Sql;
 const api = new Api(new Http(""));
 
 async function start(dataDir?: string): Promise<void> {
-  server = await startServer(dataDir === undefined ? {} : { dataDir });
+  const env = { QUEEN_ENCRYPTION_KEY: "7e".repeat(32) };
+  server = await startServer({ env, ...(dataDir !== undefined && { dataDir }) });
   api.http.url = server.url;
   sql = await openDatabase(server.dataDir);
 }
@@ -45,6 +46,7 @@ class Stream {
 
   async begin(name = uniqueName("sum")): Promise<void> {
     await api.configure(this.source, { leaseTime: 2 });
+    await api.configure(this.sink, { encryptionEnabled: true });
     this.queryId = await registerQuery(api, { name, source_queue: this.source, sink_queue: this.sink });
   }
 
@@ -105,6 +107,7 @@ class Stream {
       const sumTo = (n: number) => (n * (n + 1)) / 2;
       const expected = Array.from({ length: numbers }, (_, n) => ({ n, sum: sumTo(n), at: n }));
       expect(messages.map((message) => message.data)).toEqual(expected);
+      expect((await api.message(messages[0]!)).isEncrypted).toBe(true);
       const [source] = await api.popPartition(this.source, partition, { consumerGroup: "check" });
       const at = { query_id: this.queryId, partition_id: source!.partitionId };
       expect(await states(api, at)).toMatchObject([{ key: "sum", value: { count: numbers, sum: sumTo(numbers - 1) } }]);

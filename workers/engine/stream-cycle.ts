@@ -213,6 +213,16 @@ function publish(context: EngineContext, pusher: Pusher, work: Work, done: Done)
   if (done.repeated === "no") {
     for (const { draft, row } of done.appended) noteAppended(context, pusher.recent, draft, row);
   }
+  const { counters, events } = context;
+  const { ack } = work.request;
+  const queueIds = [work.partition.queue.id, ...done.appended.map(({ draft }) => draft.partition.queue.id)];
+  counters.requested("transactions", queueIds);
+  if (ack) {
+    const failed = ack.failed ? ack.count : 0;
+    counters.acknowledged(queueIds[0]!, ack.count - failed, failed, failed);
+    if (events.listening && ack.failed) events.failed(ack.transactionId, ack.error);
+    else if (events.listening) events.completed(ack.transactionId);
+  }
   const touched = done.appended.map(({ draft }) => draft.partition);
   if (done.released) touched.push(work.partition);
   if (touched.length > 0) announce(context, touched);

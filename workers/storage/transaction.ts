@@ -44,6 +44,8 @@ export function withSafeTransactions(sql: postgres.Sql): postgres.Sql {
     const guarded: Work = (transaction) =>
       new Promise((resolve, reject) => {
         Promise.resolve(carryOut(untilOver(transaction, fate))).then(resolve, (error: unknown) => {
+          // Once it is over there is nobody left to tell, least of all the driver.
+          if (fate.over) return;
           if (isLost(error)) timer = setTimeout(reject, NOTICE_MS_MAX, error);
           else reject(error);
         });
