@@ -37,7 +37,12 @@ export class Position {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     const bytes = Buffer.alloc(SLOT_DISTANCE + SLOT_BYTES);
     const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    const values = [0, SLOT_DISTANCE].map((at) => slotValue(bytes.subarray(at, Math.min(at + SLOT_BYTES, bytesRead))));
+    if (bytesRead < bytes.length) {
+      // Room for both slots from the start: the place must move on when the disk is full, or nothing ever leaves it.
+      await file.write(bytes, bytesRead, bytes.length - bytesRead, bytesRead);
+      await file.sync();
+    }
+    const values = [0, SLOT_DISTANCE].map((at) => slotValue(bytes.subarray(at, at + SLOT_BYTES)));
     const position = new Position(file, Math.max(...values));
     position.#slot = values[0]! > values[1]! ? 1 : 0;
     return position;

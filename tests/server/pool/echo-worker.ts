@@ -2,10 +2,12 @@
  * A worker that speaks the protocol and has no database: it answers what it was asked, or misbehaves when told to.
  *
  * A pop of queue `news` answers what the worker was told beside requests, `big` as many bytes as
- * `subscriptionFrom` says, `parked` the sum of all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers 503.
+ * `subscriptionFrom` says, `parked` the sum of all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers
+ * 503, STATE and an object make it say that the instance stands so, DIVERT has worker 0 spool the push (which is full with FULL).
  *
  * @module
  */
+import { INSTANCE_STATE_UNKNOWN } from "../../../workers/protocol/maintenance.ts";
 import type { RouterMessage, WorkerMessage, WorkerRequest, WorkerResponse } from "../../../workers/protocol.ts";
 import { fromParcel, PARKED_SLOTS } from "../../../workers/protocol.ts";
 
@@ -92,6 +94,26 @@ function handle(request: WorkerRequest, batchPosition: number): void {
   if (text.includes("PUSHED")) self.postMessage({ kind: "pushed", queueIds: [7], partitionIds: [8] });
   if (text.includes("CHANGED")) self.postMessage({ kind: "changed", queueNames: ["q"] });
   if (text.includes("LOG")) self.postMessage({ kind: "log", level: "warn", event: "told_to_log", fields: { a: 1 } });
+  if (text.includes("STATE")) {
+    const said = JSON.parse(text.slice(text.indexOf("STATE") + 5, text.lastIndexOf("}") + 1));
+    self.postMessage({ kind: "state", state: { ...INSTANCE_STATE_UNKNOWN, ...said } });
+  }
+  if (request.operation === "spoolAppend") {
+    answer(request.id, request.params.format === 0 ? 503 : 201, null);
+    return;
+  }
+  if (text.includes("DIVERT")) {
+    const params = {
+      format: text.includes("FULL") ? 0 : 1,
+      messageCount: 1,
+      rawBytes: 1,
+      queues: [],
+      repeatable: true,
+    };
+    const answer: WorkerResponse = { id: request.id, status: 201, format: "json", body: `"diverted by ${index}"` };
+    self.postMessage({ kind: "divert", params, body: new ArrayBuffer(8), answer });
+    return;
+  }
   if (text.includes("REFUSE")) answer(request.id, 503, '{"error":"Server is busy, try again"}', 2);
   else if (request.operation === "health") answer(request.id, 200, '{"database":"connected"}');
   else if (request.operation === "pop") pop(request, batchPosition);
