@@ -125,7 +125,7 @@ async function pushNumbers(queue: string, partitions: readonly string[], from: n
 const PARTITIONS = ["a", "b", "c", "d", "e", "f"];
 
 /** After so many cuts the stream may come to its end. */
-const CUTS_MAX = 25;
+const CUTS_MAX = 15;
 
 describe("a stream", () => {
   test("counts every message once while connections are cut under its cycles", async () => {
