@@ -10,6 +10,7 @@ import { type Api, ackOf, leasedAckOf, payloads, popPath, query } from "../suppo
 import { DashboardClient } from "../support/dashboard-client.ts";
 import { toCbor } from "../support/http.ts";
 import { uniqueName } from "../support/names.ts";
+import { gaugesOf } from "../support/prometheus.ts";
 import { until } from "../support/wait.ts";
 
 /** What a server under these steps is started with: nothing is kept in memory, so that what is popped was stored. */
@@ -39,6 +40,7 @@ export const MAIN_PATH: readonly Step[] = [
   ["refuses what is no request", refuses],
   ["deletes a queue", deletesQueue],
   ["tells what happens over a socket", tellsWhatHappens],
+  ["counts what it does, and shows it to dashboards and to Prometheus", measures],
   ["describes itself to programs and to people", describesItself],
 ];
 
@@ -245,6 +247,18 @@ async function deletesQueue(api: Api): Promise<void> {
   const answer = await api.http.del(`/api/v1/resources/queues/${queue}`);
   assert.equal(answer.status, 200);
   assert.deepEqual(await api.pop(queue), []);
+}
+
+async function measures(api: Api): Promise<void> {
+  const queue = uniqueName("runtime");
+  await api.pushAll(queue, "p", [1, 2, 3]);
+  await api.pop(queue, { batch: 2, autoAck: true });
+  const { series } = (await api.http.get(`/api/v1/analytics/queue-ops${query({ queue })}`)).json;
+  const sum = (field: string) => series.reduce((all: number, point: Record<string, number>) => all + point[field]!, 0);
+  assert.deepEqual([sum("pushMessages"), sum("popMessages")], [3, 2]);
+  const value = gaugesOf((await api.http.get("/metrics/prometheus")).text);
+  assert.ok(value("queen_cluster_push_messages_total")! >= 3);
+  assert.ok(value("queen_process_resident_memory_bytes")! > 2 ** 20);
 }
 
 async function describesItself(api: Api): Promise<void> {
