@@ -252,6 +252,20 @@ describe("the acknowledgement of a cycle", () => {
     expect(payloads(await again())).toEqual([3]);
   });
 
+  test("leaves the rest of a kept lease to other acknowledgements", async () => {
+    const whole = await started([1, 2, 3]);
+    await cycle(api, { ...whole.at, ack: streamAckOf(whole.messages[0]!), release_lease: false });
+    const path = `/api/v1/lease/${whole.messages[0]!.leaseId}/ack`;
+    expect((await api.http.post(path, {})).json).toMatchObject({ success: true, acknowledged: 2 });
+    const single = await started([1, 2, 3]);
+    await cycle(api, { ...single.at, ack: streamAckOf(single.messages[1]!), release_lease: false });
+    expect(await api.ack(leasedAckOf(single.messages[2]!))).toMatchObject({ success: true, leaseReleased: true });
+    const empty = await started([1]);
+    await cycle(api, { ...empty.at, ack: streamAckOf(empty.messages[0]!), release_lease: false });
+    expect(await api.ack(leasedAckOf(empty.messages[0]!, "retry"))).toMatchObject({ success: true });
+    for (const { again } of [whole, single, empty]) expect(await again()).toEqual([]);
+  });
+
   test("never moves the cursor back", async () => {
     const { messages, at, again } = await started([1, 2, 3]);
     await cycle(api, { ...at, ack: { transactionId: messages[2]!.transactionId } });

@@ -75,12 +75,14 @@ export async function streamCycle(
 ): Promise<Answer> {
   const { queryId: query_id, partitionId: partition_id } = request;
   let queueName: string | null = null;
+  let begun = false;
   try {
     if (request.refusal !== null) throw new Refusal(request.refusal);
     const { partition, source } = await findSource(context, verbs.acker, request);
     queueName = partition.queue.name;
     const units = makeUnits(request.pushItems, how.cbor, null);
     const work = { request, partition, source, units, cycleId: how.cycleId };
+    begun = true;
     const done = await commitSurely(context, work);
     if (done.repeated !== "request") publish(context, verbs.pusher, work, done);
     const { ack, pushItems } = request;
@@ -97,7 +99,7 @@ export async function streamCycle(
       ack_result: ack && { success: true, count: ack.count, lease_released: done.released, dlq: ack.failed },
     });
   } catch (error) {
-    const text = failureText(error, request);
+    const text = failureText(error, !begun || isRepeatable(request));
     if (text === null) {
       throw isAway(error) ? new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error }) : error;
     }
@@ -107,11 +109,11 @@ export async function streamCycle(
 }
 
 /** What a cycle failed for, in words for the client; null for a failure of the server's own, after which it may repeat. */
-function failureText(error: unknown, request: StreamCycleRequest): string | null {
+function failureText(error: unknown, mayRepeat: boolean): string | null {
   if (error instanceof Refusal) return error.message;
   if (error instanceof Surprise) return "The options of a sink queue keep changing";
   const away = isAway(error) || (error instanceof QueenError && error.code === "DATABASE_UNAVAILABLE");
-  if (away) return isRepeatable(request) ? null : UNKNOWN_OUTCOME;
+  if (away) return mayRepeat ? null : UNKNOWN_OUTCOME;
   if (error instanceof QueenError) return error.message;
   // Bad data, which repeating would not mend.
   return String((error as { code?: unknown })?.code ?? "").startsWith("22")

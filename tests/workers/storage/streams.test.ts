@@ -3,6 +3,7 @@ import { runCleanup, runPurge } from "../../../workers/engine/retention.ts";
 import type { Sql } from "../../../workers/storage/database.ts";
 import { queueDelete } from "../../../workers/storage/queue-admin.ts";
 import {
+  streamAcknowledge,
   streamCycleBegin,
   streamQueryRegister,
   streamStateOrphans,
@@ -109,12 +110,18 @@ describe("statements over a large state", () => {
       select ${at.queueId}, q.state_id, p, 'k' || i, '{}', i
       from queen.stream_queries q, generate_series(${at.partitionId}::bigint, ${at.partitionId + 19}::bigint) p, generate_series(1, 1000) i
       where q.id = ${at.queryId}`;
+    await engine.cursorAt(at.queueId, at.partitionId, "g", 0);
+    const [group] =
+      await engine.sql`select id from queen.consumer_groups where queue_id = ${at.queueId} and name = 'g'`;
+    const groupId: number = group!.id;
     await engine.sql`analyze queen.stream_state`;
     const few: ((sql: Sql) => Promise<unknown>)[] = [
       (sql) => streamStateRead(sql, at, { ...ALL, keys: ["k1", "k2"] }, 100),
       (sql) => streamStateRead(sql, at, { ...ALL, prefix: "k99" }, 100),
       (sql) => begin(at, ["k5", "k6"], crypto.randomUUID(), sql),
       (sql) => streamStateOrphans(sql, 100),
+      (sql) => streamAcknowledge(sql, { ...at, groupId, leaseId: null, offset: 0, release: true, dead: null }),
+      (sql) => streamAcknowledge(sql, { ...at, groupId, leaseId: null, offset: 0, release: true, dead: "e" }),
     ];
     for (const [index, call] of few.entries()) {
       const { indexes, walked } = await scansOf(engine.sql, mode, call);
