@@ -54,9 +54,10 @@ export function readTransactionRequest(body: DecodedBody): TransactionOperation[
     if (!isRecord(operation)) throw fieldError(`operations[${index}] must be an object`);
     if (operation.type === "ack") return [{ type: "ack", ack: readAck(operation) }];
     if (operation.type !== "push") {
-      const type =
-        operation.type === undefined || operation.type === null ? "null" : String(operation.type).slice(0, 100);
-      return [{ type: "unknown", error: `Unknown operation type: ${type}` }];
+      const { type = null } = operation;
+      // An object may well have a `toString` that is no function.
+      const shown = typeof type === "object" && type !== null ? "object" : String(type).slice(0, 100);
+      return [{ type: "unknown", error: `Unknown operation type: ${shown}` }];
     }
     const items =
       operation.items === undefined

@@ -1,0 +1,65 @@
+/**
+ * The short form of `bun run fuzz`: hostile requests to every route of a server of its own.
+ */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { Http } from "../support/http.ts";
+import { openRaw } from "../support/raw.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { hostileHeads } from "./heads.ts";
+import { Fuzzer } from "./run.ts";
+import { faultsOf } from "./verdict.ts";
+
+setDefaultTimeout(120_000);
+
+const REQUESTS = 3_000;
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ env: { BACKLOG_REQUESTS_MAX: "10000" } });
+});
+afterAll(async () => {
+  expect(await server.stop()).toBe(0);
+});
+
+test("no request makes the server fail, fall silent or talk about itself", async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  process.stdout.write(`seed ${seed}\n`);
+  const report = await new Fuzzer(server.url).run(seed, REQUESTS);
+  expect(report.requests).toBeGreaterThanOrEqual(REQUESTS);
+  // Otherwise it would only have knocked at the door.
+  for (const route of ["POST /api/v1/push", "POST /api/v1/push/binary", "GET /api/v1/pop/queue/:queue"])
+    expect([...report.succeeded]).toContain(route);
+  expect(report.succeeded.size).toBeGreaterThan(25);
+  expect(await faultsOf(server)).toEqual([]);
+});
+
+test("nothing but true and false switches maintenance", async () => {
+  const http = new Http(server.url, false);
+  for (const path of ["/api/v1/system/maintenance", "/api/v1/system/maintenance/pop"]) {
+    for (const raw of [
+      '{"enabled":"true"}',
+      '{"enabled":1}',
+      '{"enabled":[true]}',
+      "{}",
+      "[]",
+      "true",
+      '{"__proto__":{"enabled":true}}',
+      "{",
+    ])
+      expect([raw, (await http.call("POST", path, { raw })).status]).toEqual([raw, 400]);
+  }
+});
+
+test.each(hostileHeads())("%s: refused or closed, and the next one is served", async (_name, head, body) => {
+  const { socket, answer } = await openRaw(server.url, head);
+  if (body !== "") socket.write(body);
+  socket.end();
+  const status = await answer.then(
+    (got) => got.status,
+    () => null,
+  );
+  socket.destroy();
+  // 505 is what the listener says to another version of HTTP.
+  if (status !== 505) expect(status ?? 0).toBeLessThan(500);
+  expect((await new Http(server.url).get("/health/live")).status).toBe(200);
+  expect(await faultsOf(server)).toEqual([]);
+});
