@@ -62,8 +62,8 @@ describe.skipIf(missing !== null)("behind PgBouncer in transaction mode", () => 
   test.each([...MAIN_PATH])("%s", (_name, run) => run(api));
 
   test("the same, many at once", async () => {
-    // Parked polls are counted for the whole server: those two steps need it for themselves.
-    const steps = MAIN_PATH.filter(([name]) => !/parked|went away/.test(name));
+    // Parked polls are counted, and pushes buffered, for the whole server: those steps need it for themselves.
+    const steps = MAIN_PATH.filter(([name]) => !/parked|went away|buffers/.test(name));
     const round = () => Promise.all(steps.map(([, run]) => run(api)));
     let done = false;
     const rounds = Promise.all(Array.from({ length: ROUNDS_AT_ONCE }, round)).finally(() => (done = true));
