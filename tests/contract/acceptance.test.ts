@@ -142,7 +142,7 @@ describe.concurrent("acceptance", () => {
   });
 
   test("7: a leased partition gives nothing; the same messages come after expiry, the next ones after acks", async () => {
-    const queue = await made({ leaseTime: 2 });
+    const queue = await made({ leaseTime: 3 });
     await api.pushAll(queue, "p", numbers(4));
     const first = await api.pop(queue, { batch: 2 });
     const leasedAt = Date.now();
@@ -150,18 +150,18 @@ describe.concurrent("acceptance", () => {
     expect(await api.pop(queue, { batch: 2 })).toEqual([]);
     const again = await api.pop(queue, { batch: 2, wait: true, timeout: 10_000 });
     expect(payloads(again)).toEqual([0, 1]);
-    expect(Date.now() - leasedAt).toBeGreaterThanOrEqual(1_900);
+    expect(Date.now() - leasedAt).toBeGreaterThanOrEqual(2_900);
     await api.ackBatch(again.map((message) => leasedAckOf(message)));
     expect(payloads(await api.pop(queue, { batch: 2 }))).toEqual([2, 3]);
   });
 
   test.each([["delayedProcessing"], ["windowBuffer"]])("8: %s holds messages back for its time", async (option) => {
-    const queue = await made({ [option]: 2 });
+    const queue = await made({ [option]: 3 });
     const pushedAt = Date.now();
     await api.pushAll(queue, "p", [1, 2]);
     expect(await api.pop(queue, { batch: 10 })).toEqual([]);
     expect(payloads(await api.pop(queue, { batch: 10, wait: true, timeout: 10_000 }))).toEqual([1, 2]);
-    expect(Date.now() - pushedAt).toBeGreaterThanOrEqual(2_000);
+    expect(Date.now() - pushedAt).toBeGreaterThanOrEqual(3_000);
   });
 
   test("9: failing batches are retried, then dead-lettered with their text", async () => {
@@ -238,7 +238,7 @@ describe.concurrent("acceptance", () => {
   });
 
   test("13: one lease over several partitions", async () => {
-    const queue = await made({ leaseTime: 2 });
+    const queue = await made({ leaseTime: 4 });
     const partitions = ["a", "b", "c", "d", "e"];
     await api.push(...partitions.flatMap((partition) => [1, 2, 3].map((n) => ({ queue, partition, payload: n }))));
     const capped = await api.pop(queue, { consumerGroup: "capped", batch: 4, partitions: 5 });
@@ -250,7 +250,7 @@ describe.concurrent("acceptance", () => {
     for (const part of claimed.values()) expect(payloads(part)).toEqual([1, 2, 3]);
     const extended = await api.http.post(`/api/v1/lease/${messages[0]!.leaseId}/extend`, { seconds: 30 });
     expect(extended.json.success).toBe(true);
-    await untilTime(Date.now() + 2_200);
+    await untilTime(Date.now() + 4_200);
     for (const partition of claimed.keys()) expect(await api.popPartition(queue, partition)).toEqual([]);
     const [freed, ...held] = claimed.keys();
     await api.push(...partitions.map((partition) => ({ queue, partition, payload: 4 })));
@@ -268,7 +268,7 @@ describe.concurrent("acceptance", () => {
       const renewed = await api.http.post(`/api/v1/lease/${message!.leaseId}/extend`, { seconds: 2 });
       expect(renewed.json.success).toBe(true);
       expect(await api.pop(queue)).toEqual([]);
-      await untilTime(Date.now() + 700);
+      await untilTime(Date.now() + 400);
     }
     expect(await api.ack(leasedAckOf(message!))).toMatchObject({ success: true, leaseReleased: true });
     await untilTime(Date.now() + 2_200);
