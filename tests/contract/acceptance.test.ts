@@ -144,8 +144,8 @@ describe.concurrent("acceptance", () => {
   test("7: a leased partition gives nothing; the same messages come after expiry, the next ones after acks", async () => {
     const queue = await made({ leaseTime: 3 });
     await api.pushAll(queue, "p", numbers(4));
-    const first = await api.pop(queue, { batch: 2 });
     const leasedAt = Date.now();
+    const first = await api.pop(queue, { batch: 2 });
     expect(payloads(first)).toEqual([0, 1]);
     expect(await api.pop(queue, { batch: 2 })).toEqual([]);
     const again = await api.pop(queue, { batch: 2, wait: true, timeout: 10_000 });

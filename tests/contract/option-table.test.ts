@@ -102,8 +102,8 @@ const TABLE: Record<keyof QueueOptionsValue, Effect> = {
 
   async retryDelay(dialect) {
     const [late, soon] = [await filled(dialect, { retryDelay: 2_500 }), await filled(dialect, {})];
-    for (const queue of [soon, late]) await (await dialect.pop(queue))[0]!.ack("failed");
     const since = Date.now();
+    for (const queue of [soon, late]) await (await dialect.pop(queue))[0]!.ack("failed");
     expect(await dialect.pop(soon)).toHaveLength(1);
     expect(await dialect.pop(late)).toEqual([]);
     expect((await comes(dialect, late, since)).ms).toBeGreaterThanOrEqual(2_400);
