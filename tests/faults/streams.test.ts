@@ -157,6 +157,31 @@ describe("a stream", () => {
     await stream.check(100, PARTITIONS);
   });
 
+  test("counts every message once while the server is killed under it", async () => {
+    const stream = new Stream();
+    await stream.begin();
+    await pushNumbers(stream.source, PARTITIONS, 0, 150);
+    let done = false;
+    const runners = [1, 2].map(async () => {
+      for (let idle = 0; !done || idle < 3; ) {
+        const count = await stream.turn(5).catch(() => null);
+        if (count === null) await untilTime(Date.now() + 20);
+        else idle = count > 0 ? 0 : idle + 1;
+      }
+    });
+    for (const pause of [150, 400, 700]) {
+      await untilTime(Date.now() + pause);
+      process.kill(server.pid, "SIGKILL");
+      await server.exited;
+      await sql.end({ timeout: 1 }).catch(() => {});
+      await server.stop(true);
+      await start(server.dataDir);
+    }
+    done = true;
+    await Promise.all(runners);
+    await stream.check(150, PARTITIONS);
+  });
+
   test("goes on from its state after a restart", async () => {
     const stream = new Stream();
     const name = uniqueName("sum");
