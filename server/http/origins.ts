@@ -25,6 +25,8 @@ export function restrictOrigins(allowed: readonly string[]): MiddlewareHandler {
     if (!listed && isForeign(request, context.req.path, origin))
       context.res = errorResponse(403, "Origin not allowed", "json");
     else await next();
+    // No page reads the answer that opens a socket, and it must leave as the runtime made it.
+    if (request.headers.has("upgrade")) return;
     const { headers } = context.res;
     headers.append("vary", "Origin");
     if (listed) return headers.set("access-control-allow-origin", origin);

@@ -178,6 +178,39 @@ test("a parked poll stays parked when its token expires meanwhile, and is woken"
   expect((await poll).json.messages[0].data).toBe("here");
 });
 
+describe("the dashboard's socket", () => {
+  /** What becomes of a WebSocket: its first message, or `refused`. */
+  const opened = (target: string, given?: Record<string, string>) =>
+    new Promise<string>((resolve) => {
+      // Bun's client takes headers, as clients that are no browsers do.
+      const socket = new WebSocket(
+        `${server.url.replace("http", "ws")}${target}`,
+        (given && { headers: given }) as unknown as string[],
+      );
+      socket.onmessage = ({ data }) => {
+        resolve(JSON.parse(String(data)).event);
+        socket.close();
+      };
+      socket.onerror = () => resolve("refused");
+    });
+
+  test("takes the token from the query, as browsers must send it, or from the header", async () => {
+    for (const path of ["/ws/dashboard", "/2025-10/ws/dashboard"]) {
+      const token = headers["read-only"]!.authorization!.slice(7);
+      expect(await opened(`${path}?token=${token}`)).toBe("connected");
+      expect(await opened(path, headers["read-only"])).toBe("connected");
+      expect(await opened(`${path}?token=${await hsToken({ role: "read-only", jti: path })}`)).toBe("connected");
+    }
+  });
+
+  test("stays shut without one, and for a role that may not look", async () => {
+    const stranger = headers.stranger!.authorization!.slice(7);
+    for (const query of ["", "?token=", "?token=x", `?token=${stranger}`]) {
+      expect(await opened(`/ws/dashboard${query}`)).toBe("refused");
+    }
+  });
+});
+
 test("no token, secret or subject reaches the log", async () => {
   const token = headers.admin!.authorization!.slice(7);
   await http.get("/api/v1/dlq", bearer(`${token}x`));
