@@ -71,12 +71,26 @@ function instantText(text: string): string {
 }
 
 /**
+ * What the planner may do for hot statements: each looks up a few rows of tables of any size, so none may read a table whole
+ * because it was small when the plan was made, nor be planned anew by each call. (Behind a pooler the functions' own settings
+ * must do.)
+ */
+const HOT_PLANS = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  plan_cache_mode: "force_generic_plan",
+};
+
+/**
  * Opens a pool. Connections are made when first needed.
  *
  * @param connectionsMax - 1 or more.
  * @param name - Shown in `pg_stat_activity`.
+ * @param hot - Whether it runs hot statements only.
  */
-export function openPool(target: DatabaseTarget, connectionsMax: number, name: string): postgres.Sql {
+export function openPool(target: DatabaseTarget, connectionsMax: number, name: string, hot = false): postgres.Sql {
   const unixSocket = target.hosts[0]?.startsWith("/") === true;
   // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one. The
   // zone is one they know, and instants are read as UTC.
@@ -85,6 +99,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     connection.statement_timeout = target.statementTimeoutMs;
     connection.lock_timeout = target.lockTimeoutMs;
     connection.jit = "off";
+    if (hot) Object.assign(connection, HOT_PLANS);
   }
   const sql = postgres({
     host: target.hosts[0]!,
@@ -139,7 +154,7 @@ export function openDatabase(target: DatabaseTarget, connectionsMax: number, nam
   const [hot, look] = [() => new LaneMeter(share), new LaneMeter(Math.max(1, connectionsMax - 3 * share))];
   const meters = { push: hot(), pop: hot(), ack: hot(), look };
   const open = (lane: LaneName) =>
-    metered(openPool(target, meters[lane].connectionsMax, `${name} ${lane}`), meters[lane]);
+    metered(openPool(target, meters[lane].connectionsMax, `${name} ${lane}`, lane !== "look"), meters[lane]);
   const lanes = { push: open("push"), pop: open("pop"), ack: open("ack"), look: open("look") };
   return {
     ...lanes,
