@@ -137,7 +137,7 @@ test("routes of the contract have the roles of its table", () => {
     for (const route of text.trim().split(/\n\s+/)) {
       count += 1;
       const is = roles.get(route);
-      if (is !== undefined && is !== role) wrong.push(`${route} is ${is}, not ${role}`);
+      if (is !== role) wrong.push(`${route} is ${is}, not ${role}`);
     }
   }
   expect(count).toBe(63);
