@@ -162,7 +162,7 @@ function partitionStatus(row: PartitionListRow) {
   };
 }
 
-/** Answers a page of the partitions of all queues that match, in the order in which they were made, queue by queue. */
+/** Answers a page of the partitions of all queues that match, queue by queue in the order of their ids. */
 export async function partitionList(context: EngineContext, params: OperationParams["partitionList"]): Promise<Answer> {
   const { limit, offset, ...filter } = params;
   const rows = await partitionListStatement(context.database.look, filter, { limit, offset });

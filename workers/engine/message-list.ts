@@ -15,6 +15,7 @@ import {
   type MessageFilter,
   type PartitionGroupRow,
   partitionGroups,
+  planForParameters,
 } from "../storage/listing-messages.ts";
 import { parseMultirange } from "../storage/literals.ts";
 import type { MessageRef } from "../storage/messages.ts";
@@ -99,7 +100,10 @@ export async function queueMessageList(
 }
 
 function oneSnapshot(context: EngineContext, look: (sql: Sql) => Promise<Answer>): Promise<Answer> {
-  return context.database.look.begin("isolation level repeatable read, read only", look) as Promise<Answer>;
+  return context.database.look.begin("isolation level repeatable read, read only", async (sql) => {
+    await planForParameters(sql);
+    return await look(sql);
+  }) as Promise<Answer>;
 }
 
 function nextMinute(milliseconds: number): string {

@@ -35,7 +35,7 @@ export interface Wanted {
 const STEP_SEGMENTS_MIN = 200;
 const STEP_SEGMENTS_MAX = 20_000;
 /** Segments that one search looks at. */
-const SEARCH_SEGMENTS_MAX = 1_000_000;
+const SEARCH_SEGMENTS_MAX = 300_000;
 /** Where many queues are searched, the newest so many milliseconds are looked at first, then ever longer slices of the window. */
 const SLICE_MS = 10_000;
 const SLICE_GROWTH = 8;
@@ -48,7 +48,8 @@ const SLICE_GROWTH = 8;
 export async function findPage(sql: Sql, wanted: Wanted): Promise<Found> {
   const { filter, limit } = wanted;
   const messages: ListedMessage[] = [];
-  const narrow = filter.queue !== null || filter.status === "dead_letter";
+  // These do not walk along the time of creation, queue by queue.
+  const narrow = filter.queue !== null || filter.status === "dead_letter" || filter.status === "processing";
   let skip = wanted.offset;
   let segmentsMax = Math.min(Math.max(limit + skip, STEP_SEGMENTS_MIN), STEP_SEGMENTS_MAX);
   let looked = 0;

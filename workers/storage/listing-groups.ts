@@ -44,12 +44,9 @@ export function groupList(sql: Sql, page: Page): Promise<GroupListRow[]> {
     ), queues as materialized (
       select p.queue_id, array_agg(p.id) as groups from page p group by p.queue_id
     ), members as materialized (
-      select u.queue_id, c.group_id, c.members, c.consumed
-      from queues u
-      cross join lateral (
-        select c.group_id, count(*) as members, bool_or(c.consumed_count > 0) as consumed
-        from queen.cursors c where c.queue_id = u.queue_id group by c.group_id
-      ) c
+      -- Read once for all queues: one at a time, a plan for a queue of many partitions would be used for each.
+      select c.queue_id, c.group_id, count(*) as members, bool_or(c.consumed_count > 0) as consumed
+      from queen.cursors c where c.queue_id = any (array(select u.queue_id from queues u)) group by c.queue_id, c.group_id
     ), lags as materialized (
       select u.queue_id, l.group_id, count(*) as lagging, sum(l.pending)::bigint as pending, min(l.oldest_at) as oldest_at
       from queues u
@@ -85,30 +82,34 @@ export interface CursorListRow {
 }
 
 /**
- * A page of the cursors of a group, by queue name, then in the order in which partitions were made.
+ * A page of the cursors of a group, by queue name, then in the order of the partitions' ids.
  *
  * @remarks Rides on consumer_groups_by_name and cursors_pkey; visits the cursors of all groups on these queues to count.
  */
 export function groupCursors(sql: Sql, group: string, page: Page): Promise<CursorListRow[]> {
   return sql<CursorListRow[]>`
     with queues as materialized (
-      select q.id, q.name, g.id as group_id,
-             (select count(*) from queen.cursors c where c.queue_id = q.id and c.group_id = g.id) as cursors
+      select q.id, q.name, g.id as group_id
       from queen.consumer_groups g
       join queen.queues q on q.id = g.queue_id
       where g.name = ${group} and g.active
     ), page as materialized (
-      select q.id as queue_id, q.name as queue, q.group_id, q.cursors, c.partition_id
+      select q.id as queue_id, q.name as queue, q.group_id, c.partition_id
       from queues q
       cross join lateral (
         select c.partition_id from queen.cursors c where c.queue_id = q.id and c.group_id = q.group_id
         order by c.queue_id, c.partition_id limit ${page.limit + page.offset}
       ) c
       order by q.name, c.partition_id limit ${page.limit} offset ${page.offset}
+    ), counts as materialized (
+      select c.queue_id, count(*) as cursors from queen.cursors c
+      where c.queue_id = any (array(select distinct p.queue_id from page p)) and c.group_id = any (array(select distinct p.group_id from page p))
+      group by c.queue_id
     )
-    select p.queue_id, p.partition_id, p.queue, n.name as partition, c.lease_id, c.consumed_at, c.consumed_count, c.pending, p.cursors,
+    select p.queue_id, p.partition_id, p.queue, n.name as partition, c.lease_id, c.consumed_at, c.consumed_count, c.pending, k.cursors,
            greatest(extract(epoch from statement_timestamp() - s.created_at), 0)::float8 as lag_seconds
     from page p
+    join counts k on k.queue_id = p.queue_id
     cross join lateral (
       select c.* from queen.cursor_standings c
       where c.queue_id = p.queue_id and c.partition_id = p.partition_id and c.group_id = p.group_id limit 1

@@ -67,15 +67,15 @@ export interface MessageWalkRow {
  * Looks at the next segments, newest first, and finds those of their messages that match.
  *
  * @remarks
- * Rides on segments_created, with a partition on segments_pkey, and for dead letters on dead_letters_failed. Visits up to
- * `segmentsMax` segments a queue, and for each partition among them its cursors; 4 µs of PostgreSQL's time a segment at most.
+ * Rides on segments_created, with a partition on segments_pkey, for dead letters on dead_letters_failed, and for what is being
+ * processed on cursors_ready. Visits up to `segmentsMax` segments a queue, and with a status the cursors of their partitions.
  */
 export async function messageWalk(sql: Sql, filter: MessageFilter, walk: MessageWalk): Promise<MessageWalkRow> {
   const newest = sql`order by w.created_at desc, w.queue_id desc, w.partition_id desc, w.first_offset desc`;
   const rows = await sql<(MessageRunRow & Summary)[]>`
     with walk as materialized (
       select w.* from (${walkedSegments(sql, filter, walk)}) w ${newest} limit ${walk.segmentsMax}
-    ), queues as materialized (${queuesOfWalk(sql)}), parts as materialized (${partitionsOfWalk(sql)}),
+    ), queues as materialized (${queuesOfWalk(sql)}), parts as materialized (${partitionsOfWalk(sql, filter.status)}),
     judged as (
       select w.*, p.name as partition,
              ${simpleMatch(sql, filter.status, "from")} as simple_from, ${simpleMatch(sql, filter.status, "to")} as simple_end,
@@ -117,6 +117,14 @@ export async function messageWalk(sql: Sql, filter: MessageFilter, walk: Message
       ? null
       : { created_at: last_at, queue_id: last_queue!, partition_id: last_partition!, first_offset: last_offset! };
   return { segments, messages, last, runs: rows.filter((row) => row.queue_id !== null) };
+}
+
+/**
+ * Has the statements of this transaction planned for their parameters: a plan for any of them would not know how few
+ * segments a step wants, nor how large the queue is.
+ */
+export async function planForParameters(sql: Sql): Promise<void> {
+  await sql`select set_config('plan_cache_mode', 'force_custom_plan', true)`;
 }
 
 interface Summary {
@@ -162,6 +170,26 @@ function walkedSegments(sql: Sql, filter: MessageFilter, walk: MessageWalk) {
       ) s
       where ${window} ${queueCondition(sql, filter)}`;
   }
+  if (filter.status === "processing") {
+    const ofPartition = filter.partition === null ? sql`` : sql`and c.partition_id = p.id`;
+    // Only what is left of partitions under a live lease, and such a cursor is ready when its lease ends.
+    return sql`
+      select s.*
+      from ${queues}
+      join queen.consumer_groups g on g.queue_id = q.id and g.name = ${QUEUE_MODE_GROUP} and g.active
+      join queen.cursors c on c.queue_id = q.id and c.group_id = g.id and c.ready_at > statement_timestamp() and c.ready_at < 'infinity'
+        and c.lease_id is not null ${ofPartition}
+      cross join lateral (
+        select ${columns} from queen.segments s
+        where s.queue_id = q.id and s.partition_id = c.partition_id and ${window} and s.first_offset >= coalesce((
+          select f.first_offset from queen.segments f
+          where f.queue_id = q.id and f.partition_id = c.partition_id and f.first_offset <= c.next_offset
+          order by f.first_offset desc limit 1
+        ), 0)
+        order by s.first_offset desc limit ${segmentsMax}
+      ) s
+      where true ${queueCondition(sql, filter)}`;
+  }
   const order =
     filter.partition === null
       ? sql`s.created_at desc, s.partition_id desc, s.first_offset desc`
@@ -197,7 +225,13 @@ function queuesOfWalk(sql: Sql) {
  * The partitions of the step: from where on messages are open to the groups that decide their status, as a multirange where that is not
  * all. Without any group everything is open; a group without a cursor has nothing open.
  */
-function partitionsOfWalk(sql: Sql) {
+function partitionsOfWalk(sql: Sql, status: MessageFilter["status"]) {
+  const cursors = sql`
+      select min(c.next_offset) as open_from, bool_or(c.resolved is not null) as jumps,
+             bool_or(c.lease_id is not null and c.lease_expires_at > statement_timestamp()) as leased
+      from queen.cursors c
+      where c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = any (q.deciding)`;
+  const undecided = sql`select 0::bigint as open_from, false as jumps, false as leased`;
   return sql`
     select w.queue_id, w.partition_id, p.name, p.tombstone_count > 0 as has_stones, q.has_dead, q.all_groups as groups,
            case when q.deciding = '{}' then 0 else coalesce(c.open_from, 9223372036854775807) end as open_from,
@@ -213,12 +247,7 @@ function partitionsOfWalk(sql: Sql) {
       select p.name, p.tombstone_count from queen.partitions p where p.queue_id = w.queue_id and p.id = w.partition_id
       order by p.generation desc limit 1
     ) p
-    cross join lateral (
-      select min(c.next_offset) as open_from, bool_or(c.resolved is not null) as jumps,
-             bool_or(c.lease_id is not null and c.lease_expires_at > statement_timestamp()) as leased
-      from queen.cursors c
-      where c.queue_id = w.queue_id and c.partition_id = w.partition_id and c.group_id = any (q.deciding)
-    ) c`;
+    cross join lateral (${status === null || status === "dead_letter" ? undecided : cursors}) c`;
 }
 
 /** Offsets that match, in a segment without dead letters, deleted messages, or any resolved out of turn. */

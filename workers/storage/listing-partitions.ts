@@ -37,7 +37,7 @@ export interface PartitionFilter extends QueueFilter {
 }
 
 /**
- * A page of partitions, in the order in which they were made, queue by queue.
+ * A page of partitions, queue by queue in the order of their ids.
  *
  * @remarks
  * Rides on partitions_pkey; of the page's partitions it visits all cursors and dead letters. With a depth, the undrained cursors of
