@@ -29,7 +29,7 @@ export interface DepthRow {
  * How the partitions of the next queues stand. Of a queue with very many, those that have something pending.
  *
  * @remarks
- * Rides on partitions_pkey, cursors_pkey and cursors_ready; reads at most 100 queues, 500 partitions of each, and 2,000 in
+ * Rides on partitions_pkey (hence the order of what is limited), cursors_pkey and cursors_ready; reads at most 100 queues, 500 partitions of each, and 2,000 in
  * all. Locks nothing.
  * @param afterQueueId - The queues behind this one, by id.
  * @returns By queue id.
@@ -42,7 +42,7 @@ export function dashboardDepths(sql: Sql, afterQueueId: number): Promise<DepthRo
     from (
       select q.*, g.id as group_id, (
         select count(*) from (
-          select from queen.partitions p where p.queue_id = q.id limit ${DASHBOARD.partitionsOfQueue + 1}
+          select from queen.partitions p where p.queue_id = q.id order by p.id limit ${DASHBOARD.partitionsOfQueue + 1}
         ) few
       ) <= ${DASHBOARD.partitionsOfQueue} as small
       from (select q.* from queen.queues q where q.id > ${afterQueueId} order by q.id limit ${DASHBOARD.queues}) q
@@ -63,7 +63,7 @@ export function dashboardDepths(sql: Sql, afterQueueId: number): Promise<DepthRo
              ) else 0 end as failed
       from (
         (select p.* from queen.partitions p where p.queue_id = q.id and (q.small or q.group_id is null)
-         limit ${DASHBOARD.partitionsOfQueue})
+         order by p.id limit ${DASHBOARD.partitionsOfQueue})
         union all
         (select p.* from (
            select c.partition_id from queen.cursors c
@@ -128,7 +128,7 @@ export async function dashboardTotals(sql: Sql): Promise<TotalsRow> {
          ) l)
         union all
         (select p.head - p.tail - p.tombstone_count, 0 from queen.partitions p
-         where p.queue_id = q.id and g.id is null and p.head > p.tail limit ${DASHBOARD.totals})
+         where p.queue_id = q.id and g.id is null order by p.id limit ${DASHBOARD.totals})
       ) w
       limit ${DASHBOARD.totals}
     ) w`;

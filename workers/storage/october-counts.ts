@@ -48,10 +48,13 @@ export function octoberCounts(sql: Sql, filter: OctoberCountsFilter): Promise<Oc
   const { from, to, allGroups, partitionsMax } = filter;
   return sql<OctoberCountsRow[]>`
     with page as materialized (
-      select p.queue_id, p.id, p.name, p.created_at, p.head, p.tail, p.tombstone_count
-      from queen.partitions p join queen.queues q on q.id = p.queue_id
-      where true ${queueCondition(sql, filter)}
-      order by p.queue_id, p.id limit ${partitionsMax}
+      select p.*
+      from (select q.id from queen.queues q where true ${queueCondition(sql, filter)} order by q.id offset 0) q
+      cross join lateral (
+        select p.queue_id, p.id, p.name, p.created_at, p.head, p.tail, p.tombstone_count
+        from queen.partitions p where p.queue_id = q.id order by p.id limit ${partitionsMax}
+      ) p
+      limit ${partitionsMax}
     )
     select p.queue_id, p.id as partition_id, p.name as partition, p.created_at, g.name as group_name,
            (n.unresolved - n.processing - n.failed)::float8 as pending, n.processing::float8 as processing,
@@ -74,6 +77,7 @@ export function octoberCounts(sql: Sql, filter: OctoberCountsFilter): Promise<Oc
                   else greatest(p.tail, queen.subscription_start(p.queue_id, p.id, p.tail, ${from}::timestamptz)) end as lo,
              case when ${to}::timestamptz is null then p.head
                   else greatest(p.tail, queen.subscription_start(p.queue_id, p.id, p.tail, ${to}::timestamptz)) end as hi
+      offset 0
     ) b
     cross join lateral (
       select greatest(b.lo, least(b.hi, p.head)) as hi,
@@ -81,12 +85,14 @@ export function octoberCounts(sql: Sql, filter: OctoberCountsFilter): Promise<Oc
                select range_agg(int8range(t.message_offset, t.message_offset + 1)) from queen.tombstones t
                where t.queue_id = p.queue_id and t.partition_id = p.id and t.message_offset >= b.lo and t.message_offset < b.hi
              ), '{}') end as gone
+      offset 0
     ) w
     cross join lateral (
       select case when g.id is null then int8multirange(int8range(b.lo, w.hi))
                   when c.next_offset is null then '{}'::int8multirange
                   else int8multirange(int8range(least(greatest(b.lo, c.next_offset), w.hi), w.hi)) - coalesce(c.resolved, '{}')
              end - w.gone as open
+      offset 0
     ) o
     cross join lateral (
       select w.hi - b.lo - queen.offsets_count(w.gone) as total,
@@ -100,6 +106,7 @@ export function octoberCounts(sql: Sql, filter: OctoberCountsFilter): Promise<Oc
              (select count(*) from queen.dead_letters d
               where d.queue_id = p.queue_id and d.partition_id = p.id and d.group_id = g.id
                 and d.message_offset >= b.lo and d.message_offset < w.hi) as dead
+      offset 0
     ) n
     left join lateral (
       select (

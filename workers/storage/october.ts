@@ -275,7 +275,9 @@ export function octoberSearchOther(
 ): Promise<{ queue_id: number; partition_id: number; message_offset: number }[]> {
   return sql<{ queue_id: number; partition_id: number; message_offset: number }[]>`
     select k.queue_id, k.partition_id, k.message_offset
-    from (select p.queue_id, p.id from queen.partitions p where p.head > p.tail limit ${SEARCH.partitions}) p
+    from (
+      select p.queue_id, p.id from queen.partitions p order by p.queue_id desc, p.id desc limit ${SEARCH.partitions}
+    ) p
     cross join lateral (
       select k.* from queen.transaction_keys k where k.queue_id = p.queue_id and k.partition_id = p.id and k.key = ${key} limit 1
     ) k
