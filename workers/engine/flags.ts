@@ -14,7 +14,8 @@ import type { EngineContext } from "./context.ts";
 import { within } from "./health.ts";
 
 const REFRESH_MS = 5_000;
-/** How long a database may take to note a switch. */
+/** How long a database may take to say what the switches are, and to note one. */
+const READ_MS_MAX = 5_000;
 const SET_MS_MAX = 10_000;
 /** Without a key, so many queues that ask for encryption are known by name. */
 const ENCRYPTED_MAX = 10_000;
@@ -42,6 +43,8 @@ export class Flags {
   #timer: ReturnType<typeof setInterval> | null = null;
   #values: FlagValues = { pushMaintenance: false, popMaintenance: false };
   #reading: Promise<void> | null = null;
+  /** Readings so far. */
+  #begun = 0;
   #encrypted: ReadonlySet<string> = new Set();
 
   constructor(context: EngineContext, events: FlagEvents) {
@@ -74,7 +77,10 @@ export class Flags {
 
   /** Reads again. A database that is away is told of by the events; never rejects. */
   refresh(): Promise<void> {
-    this.#reading ??= this.#read()
+    this.#reading ??= within(this.#read(), READ_MS_MAX)
+      .then((done) => {
+        if (done === null) this.#events.answered(false);
+      })
       .catch((error: unknown) => {
         if (isAway(error)) this.#events.answered(false);
         else this.#context.log("warn", "flags_unreadable", { error: String(error) });
@@ -108,13 +114,18 @@ export class Flags {
     await this.#read();
   }
 
-  async #read(): Promise<void> {
+  async #read(): Promise<true> {
     const { database, ring } = this.#context;
+    this.#begun += 1;
+    const own = this.#begun;
     const rows = await flagsRead(database.look);
     if (!ring.usable) this.#encrypted = new Set(await queuesEncrypted(database.look, ENCRYPTED_MAX));
+    // One that began later knows better, and may have been faster.
+    if (own !== this.#begun) return true;
     const isOn = (name: FlagName) => rows.some((row) => row.name === name && row.enabled);
     this.#values = { pushMaintenance: isOn("push_maintenance"), popMaintenance: isOn("pop_maintenance") };
     this.#events.answered(true);
     this.#events.read(this.#values);
+    return true;
   }
 }

@@ -9,6 +9,7 @@
 
 import { QueenError } from "../../schema/wire/errors.ts";
 import type { SpooledBatch } from "../spool/spool.ts";
+import { isAway, isConflict, isTimeout } from "../storage/failures.ts";
 import type { Pusher } from "./push.ts";
 import { makeUnits, type PushUnit } from "./push-unit.ts";
 
@@ -36,7 +37,8 @@ function isRefusal(error: unknown): error is QueenError {
 /**
  * Stores a batch.
  *
- * @param insist - False: an unexpected error is thrown. True: it counts as a refusal of the messages it concerns.
+ * @param insist - False: an unexpected error is thrown. True: it counts as a refusal of the messages it concerns, unless it
+ * comes from what others do to the database.
  * @returns The messages that were refused; all others are stored.
  * @throws {@link QueenError} `DATABASE_UNAVAILABLE`, or what was not expected: parts of the batch may be stored.
  */
@@ -46,7 +48,7 @@ export async function replayBatch(pusher: Pusher, batch: SpooledBatch, insist: b
   try {
     await pusher.append(units);
   } catch (error) {
-    if (!isRefusal(error) && !(insist && !isUnavailable(error))) throw error;
+    if (!isRefusal(error) && !(insist && !passes(error))) throw error;
     await storeByQueue(pusher, units.filter(isOpen), reasons, insist);
   }
   return units.flatMap((unit) => refusedOf(unit, reasons.get(unit)));
@@ -55,6 +57,11 @@ export async function replayBatch(pusher: Pusher, batch: SpooledBatch, insist: b
 /** Whether an error says that the store cannot be reached, or did not answer. */
 export function isUnavailable(error: unknown): boolean {
   return error instanceof QueenError && error.code === "DATABASE_UNAVAILABLE";
+}
+
+/** Whether an error comes from what others do, or from the state of the database: it will pass, however long it takes. */
+function passes(error: unknown): boolean {
+  return isUnavailable(error) || isAway(error) || isConflict(error) || isTimeout(error);
 }
 
 /** Pushes of one producer that follow each other become one. */
@@ -117,7 +124,7 @@ async function refusal(pusher: Pusher, units: readonly PushUnit[], insist: boole
     return null;
   } catch (error) {
     if (isRefusal(error)) return error;
-    if (insist && !isUnavailable(error)) return error instanceof Error ? error : new Error(String(error));
+    if (insist && !passes(error)) return error instanceof Error ? error : new Error(String(error));
     throw error;
   }
 }

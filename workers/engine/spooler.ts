@@ -219,6 +219,8 @@ export class Spooler {
       }
       // Statements to a database that says nothing pile up behind each other.
       if (!this.#databaseHealthy && !(await databaseAnswers(this.#context))) {
+        this.#draining = false;
+        this.#changed();
         await this.#pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
         continue;

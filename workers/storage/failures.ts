@@ -45,6 +45,11 @@ export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(codeOf(error));
 }
 
+/** Whether the statement took too long, and was rolled back. */
+export function isTimeout(error: unknown): boolean {
+  return codeOf(error) === "57014";
+}
+
 /** Whether the database cannot be reached, or the statement's outcome is unknown. */
 export function isAway(error: unknown): boolean {
   return AWAY.has(codeOf(error)) || (error instanceof Error && error.message.startsWith("No connection to "));
