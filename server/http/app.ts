@@ -12,11 +12,10 @@ import { Guard } from "./auth/guard.ts";
 import { BodyReader } from "./body.ts";
 import { Compression } from "./compression.ts";
 import { dashboardSocketRoutes } from "./dashboard/routes.ts";
-import { negotiate } from "./exchange.ts";
 import { octoberRoutes } from "./october/routes.ts";
 import { restrictOrigins } from "./origins.ts";
 import { requestIdOf } from "./request-id.ts";
-import { errorResponse, preflightResponse } from "./respond.ts";
+import { errorFormatOf, errorResponse, preflightResponse } from "./respond.ts";
 import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
 import { analyticsRoutes } from "./routes/analytics.ts";
@@ -92,7 +91,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   registerRoutes(routes);
   app.options("*", () => preflightResponse());
   app.notFound((context) => {
-    const { answerFormat } = negotiate(context.req.raw);
+    const answerFormat = errorFormatOf(context.req.raw, false);
     const methods = routes.methodsOf(context.req.path);
     if (methods.length === 0)
       return errorResponse(404, `No such route: ${context.req.method} ${context.req.path}`, answerFormat);
@@ -100,7 +99,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     return errorResponse(405, `${context.req.method} is not possible here, only ${allow}`, answerFormat, { allow });
   });
   app.onError((error, context) => {
-    const { answerFormat } = negotiate(context.req.raw);
+    const answerFormat = errorFormatOf(context.req.raw, context.get("binary") === true);
     if (error instanceof QueenError) return clientErrorResponse(error, answerFormat);
     const requestId = requestIdOf(context.req.raw);
     log("error", "request_failed", {

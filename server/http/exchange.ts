@@ -50,18 +50,6 @@ const CBOR_EMPTY_ARRAY = 0x80;
 /** How long a pop is held back when answers pile up because clients read too slowly. */
 const CONGESTED_HOLD_MS = 1_000;
 
-/**
- * Whether a request speaks CBOR. JSON whatever else its headers say: published clients are careless with both.
- *
- * @returns Format of the request's body, and format wanted for the answer.
- */
-export function negotiate(request: Request): { bodyFormat: BodyFormat; answerFormat: BodyFormat } {
-  return {
-    bodyFormat: request.headers.get("content-type")?.includes(CBOR) ? "cbor" : "json",
-    answerFormat: request.headers.get("accept")?.includes(CBOR) ? "cbor" : "json",
-  };
-}
-
 /** See the module's comment. */
 export class Exchange {
   readonly request: Request;

@@ -89,12 +89,19 @@ export function errorResponse(
  * The answer to a request that was not let through. Its body was not read: the connection is closed, so that nothing of
  * it can be taken for another request.
  */
-export function deniedResponse({ status, message }: Denied, request: Request): Response {
+export function deniedResponse({ status, message }: Denied, request: Request, binary: boolean): Response {
   const headers: Record<string, string> = {};
   if (status === 401) headers["www-authenticate"] = "Bearer";
   if (request.body !== null) headers.connection = "close";
-  const format = request.headers.get("accept")?.includes("application/cbor") ? "cbor" : "json";
-  return errorResponse(status, message, format, headers);
+  return errorResponse(status, message, errorFormatOf(request, binary), headers);
+}
+
+/**
+ * How to say that a request cannot be answered: CBOR where that was asked for, by header or path, and otherwise JSON,
+ * whatever else the headers say: published clients are careless with them.
+ */
+export function errorFormatOf(request: Request, binary: boolean): BodyFormat {
+  return binary || request.headers.get("accept")?.includes("application/cbor") ? "cbor" : "json";
 }
 
 function refusalResponse(refusal: Refusal, format: BodyFormat): Response {

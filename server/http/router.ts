@@ -16,6 +16,8 @@ export type Handler = (exchange: Exchange) => Response | Promise<Response>;
 /** Environment of the Hono application: what the listener passes beside the request. */
 export interface AppEnv {
   Bindings: Connection | undefined;
+  /** Set on routes that speak CBOR both ways: what goes wrong there is said in CBOR too. */
+  Variables: { binary?: true };
 }
 
 /** A registered route. */
@@ -84,10 +86,11 @@ export class Routes {
       // Hono answers HEAD by the GET route: a HEAD on a pop would take messages that nobody receives.
       if (request.method !== method)
         return errorResponse(405, `${request.method} is not possible here`, "json", { allow: method });
+      if (binary) context.set("binary", true);
       if (guard === null) return handler(new Exchange(request, services, context.env, segments, binary, null));
       const answer = (admission: Admission): Response | Promise<Response> =>
         admission instanceof Denied
-          ? deniedResponse(admission, request)
+          ? deniedResponse(admission, request, binary)
           : handler(new Exchange(request, services, context.env, segments, binary, admission.subject));
       const admission = guard.admit(request, context.req.path, role);
       return admission instanceof Promise ? admission.then(answer) : answer(admission);
