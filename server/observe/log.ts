@@ -29,12 +29,28 @@ export function createLog(level: string, toTerminal: boolean): Log {
   return (eventLevel, event, fields = {}) => logger[eventLevel](fields, event);
 }
 
-/** `12:00:00 INFO  listening url=http://…`: what pino wrote as JSON, for eyes. */
 function writePlain(line: string): void {
+  process.stdout.write(plainLine(line));
+}
+
+/**
+ * A line for eyes: `12:00:00 INFO  listening url=http://…`. What a client named cannot steer the terminal, nor begin a
+ * line of its own.
+ *
+ * @param line - What pino wrote as JSON.
+ */
+export function plainLine(line: string): string {
   const { level, time, event, ...fields }: Record<string, unknown> = JSON.parse(line);
   const details = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${harmless(typeof value === "string" ? value : JSON.stringify(value))}`,
   );
   const clock = String(time).slice(11, 19);
-  process.stdout.write(`${clock} ${String(level).toUpperCase().padEnd(5)} ${String(event)} ${details.join(" ")}\n`);
+  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(event)} ${details.join(" ")}\n`;
+}
+
+/** Control characters and those that turn the direction of writing, escaped; further lines, as stacks have them, indented. */
+function harmless(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
+    character === "\n" ? "\n    " : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
