@@ -35,7 +35,7 @@ export interface Wanted {
 const STEP_SEGMENTS_MIN = 200;
 const STEP_SEGMENTS_MAX = 20_000;
 /** Segments that one search looks at. */
-const SEARCH_SEGMENTS_MAX = 300_000;
+const SEARCH_SEGMENTS_MAX = 100_000;
 /** Where many queues are searched, the newest so many milliseconds are looked at first, then ever longer slices of the window. */
 const SLICE_MS = 10_000;
 const SLICE_GROWTH = 8;

@@ -57,18 +57,24 @@ export interface MessageGroupRow {
 }
 
 /**
- * The groups with a cursor on the partition of a message, and whether each has consumed it.
+ * The active groups of the queue of a message, and whether each has consumed it. One without a cursor on the partition has
+ * nothing to consume there.
  *
  * @remarks Rides on cursors_pkey. Locks nothing.
  * @returns By name.
  */
 export function messageGroups(sql: Sql, ref: MessageRef): Promise<MessageGroupRow[]> {
   return sql<MessageGroupRow[]>`
-    select g.name, c.next_offset > ${ref.offset} or coalesce(c.resolved @> ${ref.offset}::bigint, false) as consumed,
+    select g.name,
+           c.next_offset is null or c.next_offset > ${ref.offset} or coalesce(c.resolved @> ${ref.offset}::bigint, false) as consumed,
            case when c.lease_id is not null and c.lease_expires_at > clock_timestamp() then c.lease_expires_at end as lease_expires_at
-    from queen.cursors c
-    join queen.consumer_groups g on g.queue_id = c.queue_id and g.id = c.group_id
-    where c.queue_id = ${ref.queueId} and c.partition_id = ${ref.partitionId}
+    from queen.consumer_groups g
+    left join lateral (
+      select c.* from queen.cursors c
+      where c.queue_id = ${ref.queueId} and c.partition_id = ${ref.partitionId} and c.group_id = g.id
+      order by c.generation desc limit 1
+    ) c on true
+    where g.queue_id = ${ref.queueId} and g.active
     order by g.name`;
 }
 

@@ -1,0 +1,83 @@
+/**
+ * Listings of a large inventory: they read what they show and what they count, along indexes, and never everything for each queue. Statistics
+ * are those of one queue of 100,000 partitions beside 1,000 queues of one: plans that suit the one must not be used for the others.
+ */
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Sql } from "../../workers/storage/database.ts";
+import { queueCounts, queueList } from "../../workers/storage/listing-counts.ts";
+import { groupCursors, groupList, laggingList } from "../../workers/storage/listing-groups.ts";
+import { type MessageFilter, messageWalk } from "../../workers/storage/listing-messages.ts";
+import { partitionList } from "../../workers/storage/listing-partitions.ts";
+import { useEngine } from "../workers/support/engine.ts";
+import { scansOf } from "./scans.ts";
+
+const engine = useEngine();
+setDefaultTimeout(120_000);
+
+const PARTITIONS = 100_000;
+const QUEUES = 1_000;
+const OPEN = 100;
+/** Entries of a page of 20: a few for each element, its cursors, its segments. */
+const FEW = 400;
+/** Entries of what counts all small queues: a few for each. */
+const ONCE = 8 * QUEUES;
+
+beforeAll(async () => {
+  const { sql } = engine;
+  await sql`insert into queen.queues (name) select 'q' || i from generate_series(1, ${QUEUES}) i`;
+  await sql`insert into queen.queues (name) values ('large')`;
+  await sql`insert into queen.consumer_groups (queue_id, name, subscription_mode) select q.id, 'g', 'all' from queen.queues q order by q.id`;
+  await sql`
+    insert into queen.partitions (queue_id, name, head) select q.id, 'p' || i, 1
+    from queen.queues q cross join lateral generate_series(1, case q.name when 'large' then ${PARTITIONS}::integer else 1 end) i`;
+  await sql`
+    insert into queen.segments
+    select p.queue_id, p.id, 0, 1, 0, 1, now() - make_interval(secs => p.id / 100.0), gen_random_uuid(), null, null, '', '' from queen.partitions p`;
+  // Every 1,000th partition of the large queue, and no other, has something left.
+  await sql`
+    insert into queen.cursors (queue_id, partition_id, group_id, next_offset, ready_at)
+    select p.queue_id, p.id, g.id, case when p.name like '%000' then 0 else 1 end, case when p.name like '%000' then now() else 'infinity' end
+    from queen.partitions p join queen.consumer_groups g on g.queue_id = p.queue_id`;
+  await sql`analyze`;
+});
+
+const any = { queue: null, namespace: null, task: null };
+const page = { limit: 20, offset: 0 };
+const messages = (filter: Partial<MessageFilter>) => (sql: Sql) =>
+  messageWalk(
+    sql,
+    { ...any, partition: null, status: null, ...filter },
+    { from: "-infinity", to: "infinity", after: null, segmentsMax: 20, skip: 0, take: 20 },
+  );
+const small = Array.from({ length: QUEUES }, (_, index) => index + 1);
+
+const CALLS: [name: string, most: number, call: (sql: Sql) => Promise<unknown>][] = [
+  ["a page of queues", FEW, (sql) => queueList(sql, any, { limit: 20, offset: 1 })],
+  ["all small queues", ONCE, (sql) => queueCounts(sql, small)],
+  ["the large queue", 2 * PARTITIONS, (sql) => queueCounts(sql, [QUEUES + 1])],
+  ["a page of its partitions", FEW, (sql) => partitionList(sql, { ...any, queue: "large", depthMin: 0 }, page)],
+  ["its deep partitions", FEW, (sql) => partitionList(sql, { ...any, queue: "large", depthMin: 1 }, page)],
+  ["deep partitions of all queues", ONCE, (sql) => partitionList(sql, { ...any, depthMin: 1 }, page)],
+  ["the newest messages of the large queue", FEW, messages({ queue: "large" })],
+  ["its completed messages", FEW, messages({ queue: "large", status: "completed" })],
+  ["its messages being processed", FEW, messages({ queue: "large", status: "processing" })],
+  ["its dead letters", FEW, messages({ queue: "large", status: "dead_letter" })],
+  ["messages of one partition", FEW, messages({ queue: "large", partition: "p777" })],
+  ["the cursors of a group", PARTITIONS + ONCE, (sql) => groupCursors(sql, "g", { limit: 20, offset: 500 })],
+  ["groups", 2 * PARTITIONS + ONCE, (sql) => groupList(sql, { limit: 10_000, offset: 0 })],
+  ["what lags", ONCE + OPEN, (sql) => laggingList(sql, 0, page)],
+];
+
+describe("listings of 100,000 partitions and 1,000 queues", () => {
+  test.each(CALLS)("%s", async (_name, most, call) => {
+    const { indexes, walked } = await scansOf(engine.sql, "force_custom_plan", call);
+    // Queues and groups are few, and a listing of all cursors may read their table from end to end, once.
+    const often = Object.entries(walked).filter(
+      ([table, rows]) => ["partitions", "cursors", "segments"].includes(table) && rows > PARTITIONS + QUEUES,
+    );
+    const wide = Object.entries(indexes).filter(([, entries]) => entries > most);
+    expect({ often, wide, indexes, walked }).toMatchObject({ often: [], wide: [] });
+    if (most === FEW)
+      expect(Object.keys(walked).filter((table) => /^(partitions|cursors|segments)$/.test(table))).toEqual([]);
+  });
+});
