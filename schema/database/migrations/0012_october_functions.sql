@@ -50,7 +50,8 @@ $$;
 -- Records what a consumer says of messages under one cursor. `p_done` are completed offsets, `p_failed` (with `p_error`,
 -- parallel) failed ones.
 --
--- A failure counts once a lease, and the lease stands until every message of its batch is answered. Beyond the queue's retry
+-- A failure counts once a lease, and not without one: whose lease ran out has nothing to say, and the message is delivered
+-- again all the same. The lease stands until every message of its batch is answered. Beyond the queue's retry
 -- limit a failure is a dead letter where the queue has `dlq_after_max_retries`; elsewhere it is delivered again for ever.
 --
 -- Answers a row for each failed offset, and for each completed one that is a dead letter already: what stands now. And one
@@ -100,7 +101,7 @@ begin
         select t.failure_count from queen.retries t
         where t.queue_id = p_queue and t.partition_id = p_partition and t.group_id = p_group and t.message_offset = f.f
       ) t on true
-      where not v_before @> f.f and not p_done @> f.f and not v_answered @> f.f
+      where v_lease @> f.f and not v_before @> f.f and not p_done @> f.f and not v_answered @> f.f
     ) x;
     insert into queen.retries as t (queue_id, partition_id, group_id, message_offset, failure_count, error, failed_at)
     select p_queue, p_partition, p_group, x.f, 1, max(x.error), v_now
@@ -120,7 +121,7 @@ begin
     on conflict on constraint dead_letters_pkey
     do update set error = excluded.error, failure_count = excluded.failure_count, failed_at = excluded.failed_at;
     v_done := v_done + coalesce((select range_agg(int8range(d, d + 1)) from unnest(v_dead) d), '{}');
-    v_answered := v_answered + coalesce((select range_agg(int8range(d, d + 1)) from unnest(v_again) d), '{}') * v_lease;
+    v_answered := v_answered + coalesce((select range_agg(int8range(d, d + 1)) from unnest(v_again) d), '{}');
   end if;
 
   v_fresh := v_done - v_before;
@@ -135,9 +136,9 @@ begin
   v_answered := v_answered - v_done - int8multirange(int8range(null, v_new));
   v_whole := v_live and v_lease <@ (int8multirange(int8range(null, v_new)) + v_done + v_answered);
   v_ready := v_cursor.ready_at;
-  if v_whole or (not v_live and v_again is not null) then
+  if v_whole then
     v_ready := clock_timestamp();
-    if v_again is not null or not isempty(v_answered) then
+    if not isempty(v_answered) then
       v_ready := v_ready + make_interval(secs => coalesce(greatest(v_queue.retry_delay_ms, 0), 0) / 1000.0);
     end if;
   end if;
