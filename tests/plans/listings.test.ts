@@ -68,9 +68,11 @@ const CALLS: [name: string, most: number, call: (sql: Sql) => Promise<unknown>][
   ["what lags", ONCE + OPEN, (sql) => laggingList(sql, 0, page)],
 ];
 
-describe("listings of 100,000 partitions and 1,000 queues", () => {
+const MODES = ["force_custom_plan", "force_generic_plan"] as const;
+
+describe.each(MODES)("listings of 100,000 partitions and 1,000 queues, %s", (mode) => {
   test.each(CALLS)("%s", async (_name, most, call) => {
-    const { indexes, walked } = await scansOf(engine.sql, "force_custom_plan", call);
+    const { indexes, walked } = await scansOf(engine.sql, mode, call);
     // Queues and groups are few, and a listing of all cursors may read their table from end to end, once.
     const often = Object.entries(walked).filter(
       ([table, rows]) => ["partitions", "cursors", "segments"].includes(table) && rows > PARTITIONS + QUEUES,
