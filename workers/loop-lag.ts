@@ -5,7 +5,7 @@
  */
 
 /** How often the timer is due, in milliseconds. Often enough that a loop blocked for a while is noticed, and nearly free. */
-const INTERVAL_MS = 100;
+const INTERVAL_MS = 250;
 
 /** What was measured since it was last asked for. */
 export interface LagReading {
