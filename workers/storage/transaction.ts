@@ -12,7 +12,7 @@
 import type postgres from "postgres";
 
 /** How long the driver gets to notice that a connection is gone, in milliseconds. */
-const NOTICE_MS_MAX = 10_000;
+const NOTICE_MS_MAX = 2_000;
 const LOST: ReadonlySet<string> = new Set([
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
