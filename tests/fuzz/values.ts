@@ -113,10 +113,13 @@ const RAW = [
   ],
 ];
 
+/** Names that mean no harm, so that requests meet each other. */
+const PLAIN = fc.constantFrom("q", "p", "g", "fuzz", "fuzz-2");
+
 /** Names. */
 export const anyName: fc.Arbitrary<string> = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...NAMES) },
-  { weight: 3, arbitrary: fc.constantFrom("q", "p", "g", "fuzz", "fuzz-2") },
+  { weight: 3, arbitrary: PLAIN },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
 );
 
@@ -170,7 +173,7 @@ interface Schema {
 /** Values that are more or less what a schema asks for: here and there something else, missing, or added. */
 export function nearly(schema: unknown): fc.Arbitrary<unknown> {
   const wanted = wantedBy((schema ?? {}) as Schema);
-  return fc.oneof({ weight: 12, arbitrary: wanted }, { weight: 1, arbitrary: anything });
+  return fc.oneof({ weight: 24, arbitrary: wanted }, { weight: 1, arbitrary: anything });
 }
 
 function wantedBy({
@@ -187,11 +190,18 @@ function wantedBy({
   if (anyOf !== undefined) return fc.oneof(...anyOf.map(nearly));
   if (properties !== undefined) return objectOf(properties);
   if (type === "array") return fc.array(nearly(items), { maxLength: 4 });
-  if (type === "integer" || type === "number") return fc.oneof(fc.nat(10), fc.constantFrom(...NUMBERS));
+  if (type === "integer" || type === "number")
+    return fc.oneof({ weight: 4, arbitrary: fc.nat(100) }, fc.constantFrom(...NUMBERS));
   if (type === "boolean") return fc.boolean();
   if (type === "string") {
-    if (pattern?.includes("[0-9a-fA-F]{8}")) return fc.oneof(knownId, fc.uuid(), anyName);
-    return fc.oneof({ weight: 3, arbitrary: anyName }, { weight: 2, arbitrary: knownId });
+    if (pattern?.includes("[0-9a-fA-F]{8}")) {
+      return fc.oneof({ weight: 4, arbitrary: knownId }, { weight: 4, arbitrary: fc.uuid() }, anyName);
+    }
+    return fc.oneof(
+      { weight: 5, arbitrary: PLAIN },
+      { weight: 2, arbitrary: knownId },
+      { weight: 2, arbitrary: anyName },
+    );
   }
   return anything;
 }
