@@ -90,6 +90,7 @@ describe("spread() of acknowledgements", () => {
       const item = { transactionId: "t", partitionId, leaseId: leaseOf(index) };
       expect(choose(bodyRequest("ack", JSON.stringify(item)))).toBe(index);
       expect(choose(bodyRequest("ackBatch", JSON.stringify({ acknowledgments: [item] })))).toBe(index);
+      expect(choose(bodyRequest("streamCycle", JSON.stringify({ ack: item })))).toBe(index);
       for (const operation of ["leaseExtend", "leaseAcknowledge"] as const) {
         const request = { ...bodyRequest("ack", null), operation, params: { leaseId: leaseOf(index) } };
         expect(spread(request as WorkerRequest, loads())).toBe(index);
