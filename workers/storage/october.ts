@@ -82,16 +82,40 @@ export function octoberPartitions(
     ) c on true`;
 }
 
+/** A segment as far as one push filled it. */
+export interface PushedSegment {
+  queueId: number;
+  partitionId: number;
+  /** Where its first message lies that the push brought, and how many it brought. */
+  from: number;
+  count: number;
+}
+
 /**
- * Notes where messages lie that were just pushed.
+ * Notes where messages lie that were just pushed, and which segments hold no others: a pop need not note those again.
  *
  * @remarks Idempotent. Rows must come sorted by place, the order of the locks.
  */
 export async function octoberRecord(
   sql: Sql,
   rows: readonly { key: string; queueId: number; partitionId: number; offset: number }[],
+  segments: readonly PushedSegment[] = [],
 ): Promise<void> {
   await sql`
+    with whole as (
+      insert into queen.october_segments (queue_id, partition_id, first_offset)
+      select u.queue_id, u.partition_id, u.first_offset
+      from unnest(
+        ${arrayOf(segments.map((s) => s.queueId))}::integer[], ${arrayOf(segments.map((s) => s.partitionId))}::bigint[],
+        ${arrayOf(segments.map((s) => s.from))}::bigint[], ${arrayOf(segments.map((s) => s.count))}::integer[]
+      ) u(queue_id, partition_id, first_offset, message_count)
+      cross join lateral (
+        select s.message_count from queen.segments s
+        where s.queue_id = u.queue_id and s.partition_id = u.partition_id and s.first_offset = u.first_offset limit 1
+      ) s
+      where s.message_count = u.message_count
+      on conflict do nothing
+    )
     insert into queen.october_messages (key, queue_id, partition_id, message_offset)
     select u.* from unnest(
       ${arrayOf(rows.map((r) => r.key))}::uuid[], ${arrayOf(rows.map((r) => r.queueId))}::integer[],

@@ -183,6 +183,16 @@ describe("a lease that expires", () => {
     ]);
   });
 
+  test("cannot fail any more: only a lease that is held can", async () => {
+    const { queue, ids } = await filled([1], { leaseTime: 1, retryLimit: 0, dlqAfterMaxRetries: true });
+    await october.ack(ids[0]!, "failed");
+    await october.popQueue(queue);
+    await untilTime(Date.now() + 1_100);
+    expect(await october.ack(ids[0]!, "failed")).toMatchObject({ status: "failed" });
+    expect(await october.popQueue(queue)).toMatchObject([{ retryCount: 0 }]);
+    expect(await october.ack(ids[0]!, "failed")).toMatchObject({ status: "dead_letter" });
+  });
+
   test("is not answered for by a late acknowledgement, which does not free the next holder's either", async () => {
     const { queue, ids } = await filled([1, 2], { leaseTime: 1 });
     await october.popQueue(queue);

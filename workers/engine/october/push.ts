@@ -11,10 +11,13 @@ import { octoberPushValue } from "../../../schema/wire/october/answers.ts";
 import type { PushResult } from "../../../schema/wire/push-answer.ts";
 import type { PushItem } from "../../../schema/wire/push-item.ts";
 import { isAway, withConflictRetry } from "../../storage/failures.ts";
-import { octoberRecord } from "../../storage/october.ts";
+import { octoberRecord, type PushedSegment } from "../../storage/october.ts";
 import type { Answer, EngineContext } from "../context.ts";
 import type { Pusher } from "../push.ts";
 import { keyOf } from "./place.ts";
+
+/** What the ids of messages of one segment have in common: `messageId` counts in the last five digits. */
+const ID_BASE_LENGTH = 31;
 
 /** @throws {@link QueenError} `QUEUE_UNKNOWN` for the first item whose queue does not exist. */
 async function checkQueues(context: EngineContext, items: readonly PushItem[]): Promise<void> {
@@ -34,12 +37,19 @@ async function record(context: EngineContext, results: readonly PushResult[]): P
   const rows = results.flatMap(({ transactionId, outcome }) => {
     if (outcome.status !== "queued" || outcome.offset === undefined) return [];
     const at = parsePartitionUuid(outcome.partitionId)!;
-    return [{ key: keyOf(transactionId), ...at, offset: outcome.offset }];
+    const idBase = outcome.messageId.slice(0, ID_BASE_LENGTH);
+    return [{ key: keyOf(transactionId), ...at, offset: outcome.offset, idBase }];
   });
   if (rows.length === 0) return;
   rows.sort((a, b) => a.queueId - b.queueId || a.partitionId - b.partitionId || a.offset - b.offset);
+  const segments = new Map<string, PushedSegment>();
+  for (const { idBase, queueId, partitionId, offset } of rows) {
+    const segment = segments.get(idBase);
+    if (segment) segment.count += 1;
+    else segments.set(idBase, { queueId, partitionId, from: offset, count: 1 });
+  }
   try {
-    await withConflictRetry(() => octoberRecord(context.database.push, rows));
+    await withConflictRetry(() => octoberRecord(context.database.push, rows, [...segments.values()]));
   } catch (error) {
     context.log("warn", "october_record_failed", { messages: rows.length, error: String(error) });
   }
