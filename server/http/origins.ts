@@ -21,12 +21,13 @@ export function restrictOrigins(allowed: readonly string[]): MiddlewareHandler {
   return async (context, next) => {
     const request = context.req.raw;
     const origin = request.headers.get("origin");
+    // No page reads the answer that opens a socket. It must leave as the runtime made it, and its request is gone by then.
+    const isUpgrade = request.headers.has("upgrade");
     const listed = origin !== null && allowed.includes(origin);
     if (!listed && isForeign(request, context.req.path, origin))
       context.res = errorResponse(403, "Origin not allowed", "json");
     else await next();
-    // No page reads the answer that opens a socket, and it must leave as the runtime made it.
-    if (request.headers.has("upgrade")) return;
+    if (isUpgrade) return;
     const { headers } = context.res;
     headers.append("vary", "Origin");
     if (listed) return headers.set("access-control-allow-origin", origin);

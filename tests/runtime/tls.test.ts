@@ -50,7 +50,20 @@ test.each([
     expect((await fetch(`${server.url}/api/v1/dlq`, trusted)).status).toBe(401);
     expect((await fetch(`${server.url}/health/ready`, trusted)).status).toBe(200);
 
-    expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    const socket = (token: string) =>
+      new Promise<string>((resolve) => {
+        const options = { headers: { origin: "https://app.example" }, ...trusted } as unknown as string[];
+        const opened = new WebSocket(`${server.url.replace("http", "ws")}/ws/dashboard?token=${token}`, options);
+        opened.onmessage = ({ data }) => {
+          resolve(JSON.parse(String(data)).event);
+          opened.close();
+        };
+        opened.onerror = () => resolve("refused");
+      });
+    expect(await socket(await hsToken({ role: "read-only" }))).toBe("connected");
+    expect(await socket("x")).toBe("refused");
+
+    await expect(fetch(`${server.url}/health`)).rejects.toThrow();
     expect(await plainStatus(server.port)).not.toBe(200);
   } finally {
     await server.stop();
