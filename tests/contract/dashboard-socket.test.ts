@@ -258,6 +258,22 @@ describe("what is told every few seconds", () => {
   });
 });
 
+describe("the dialect of October 2025 at two instances", () => {
+  test("a message popped at one is acknowledged at the other by its id alone", async () => {
+    const there = new OctoberApi(b.http);
+    const queue = uniqueName("two");
+    await october.configure(queue);
+    await there.push({ queue, payload: 1, transactionId: `${queue} 1` }, { queue, payload: 2 });
+    const [first, second] = await october.popQueue(queue, { batch: 2 });
+    expect(await there.ack(first!.transactionId, "failed")).toMatchObject({ status: "failed" });
+    expect(await there.popQueue(queue)).toEqual([]);
+    await there.ack(second!.transactionId);
+    expect(await there.popQueue(queue)).toMatchObject([{ data: 1, retryCount: 1 }]);
+    await october.ack(`${queue} 1`);
+    expect(await there.message(`${queue} 1`)).toMatchObject({ status: "completed" });
+  });
+});
+
 describe("an instance that stops", () => {
   test("closes its sockets, and does not wait for them", async () => {
     const server = await startServer();
