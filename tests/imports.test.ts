@@ -41,6 +41,7 @@ const ONLY_IN: readonly (readonly [what: string, pattern: RegExp, rooms: readonl
   ["drizzle-orm", /from "drizzle-orm[/"]/, ["schema/database/"]],
   ["postgres", /from "postgres"/, ["schema/database/migrate.ts", "workers/storage/", "workers/engine/", "server/"]],
   ["the environment", /\bprocess\.env\b|\bBun\.env\b|\bDeno\.env\b/, ["server/config.ts"]],
+  ["jose", /from "jose"/, ["server/http/auth/"]],
   ["Worker", /\bnew Worker\(/, ["server/pool/spawn.ts"]],
 ];
 
