@@ -12,7 +12,7 @@ import { cborBody, packBody, pushJsonMessage } from "../../schema/wire/segment.t
 import type { SegmentAppend } from "../storage/segments.ts";
 import type { KnownPartition } from "./catalog.ts";
 import type { EngineContext } from "./context.ts";
-import { type PushUnit, repeatOutcome } from "./push-unit.ts";
+import { type PushUnit, producerOf, repeatOutcome } from "./push-unit.ts";
 import { RecentKeys } from "./recent-keys.ts";
 
 /** One message of a unit. */
@@ -129,8 +129,9 @@ function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buf
       const { unit, index } = places[at]!;
       const id = unit.transactionIds[index]!;
       const trace = unit.traceIds[index]!;
-      if (unit.producerSub !== sub) {
-        sub = unit.producerSub;
+      const producer = producerOf(unit, index);
+      if (producer !== sub) {
+        sub = producer;
         subText = JSON.stringify(sub);
       }
       pushJsonMessage(parts, {
@@ -156,7 +157,7 @@ function writeBody(places: readonly Place[], idBase: string, cbor: boolean): Buf
         encodeCbor("data"),
         unit.payloads[index] as Uint8Array,
         encodeCbor("producerSub"),
-        encodeCbor(unit.producerSub),
+        encodeCbor(producerOf(unit, index)),
       ]),
     ),
   );

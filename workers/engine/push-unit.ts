@@ -16,6 +16,8 @@ export interface PushUnit {
   partition: string;
   cbor: boolean;
   producerSub: string | null;
+  /** The producer of each message, where they are not all the same one; null otherwise. */
+  producerSubs: (string | null)[] | null;
   /** Place of each message in the request. */
   positions: number[];
   transactionIds: string[];
@@ -91,6 +93,7 @@ function makeUnit(
     partition: first.partition,
     cbor,
     producerSub,
+    producerSubs: null,
     positions,
     transactionIds,
     traceIds,
@@ -101,6 +104,11 @@ function makeUnit(
     repeats: ascending ? null : findRepeats(transactionIds),
     bytes,
   };
+}
+
+/** Who sent a message of a unit. */
+export function producerOf(unit: PushUnit, index: number): string | null {
+  return unit.producerSubs === null ? unit.producerSub : unit.producerSubs[index]!;
 }
 
 function findRepeats(transactionIds: readonly string[]): number[] | null {

@@ -11,7 +11,7 @@ import { QueenError } from "../../schema/wire/errors.ts";
 import type { SpooledBatch } from "../spool/spool.ts";
 import { isAway, isConflict, isTimeout } from "../storage/failures.ts";
 import type { Pusher } from "./push.ts";
-import { makeUnits, type PushUnit } from "./push-unit.ts";
+import { makeUnits, type PushUnit, producerOf } from "./push-unit.ts";
 
 /** A message that the store refuses for good. */
 export interface Refused {
@@ -25,6 +25,9 @@ export interface Refused {
   format: "json" | "cbor";
   error: string;
 }
+
+/** What stores units. */
+type Appender = Pick<Pusher, "append">;
 
 /** Errors that say the same for every message of the queue. */
 const QUEUE_WIDE: ReadonlySet<string> = new Set(["QUEUE_UNKNOWN", "ENCRYPTION_KEY_MISSING"]);
@@ -42,7 +45,7 @@ function isRefusal(error: unknown): error is QueenError {
  * @returns The messages that were refused; all others are stored.
  * @throws {@link QueenError} `DATABASE_UNAVAILABLE`, or what was not expected: parts of the batch may be stored.
  */
-export async function replayBatch(pusher: Pusher, batch: SpooledBatch, insist: boolean): Promise<Refused[]> {
+export async function replayBatch(pusher: Appender, batch: SpooledBatch, insist: boolean): Promise<Refused[]> {
   const units = unitsOf(batch);
   const reasons = new Map<PushUnit, string>();
   try {
@@ -64,17 +67,14 @@ function passes(error: unknown): boolean {
   return isUnavailable(error) || isAway(error) || isConflict(error) || isTimeout(error);
 }
 
-/** Pushes of one producer that follow each other become one. */
-function unitsOf(batch: SpooledBatch): PushUnit[] {
-  const units: PushUnit[] = [];
-  for (let at = 0; at < batch.pushes.length; ) {
-    const { cbor, producerSub } = batch.pushes[at]!;
-    const items = [];
-    for (; at < batch.pushes.length && batch.pushes[at]!.producerSub === producerSub; at += 1) {
-      for (const item of batch.pushes[at]!.items) items.push(item);
-    }
-    for (const unit of makeUnits(items, cbor, producerSub)) units.push(unit);
-  }
+/** One unit a partition: units of one partition could be stored in another order when one of them fails. */
+function unitsOf({ pushes }: SpooledBatch): PushUnit[] {
+  const { cbor, producerSub } = pushes[0]!;
+  const items = pushes.flatMap((push) => push.items);
+  const units = makeUnits(items, cbor, producerSub);
+  if (pushes.every((push) => push.producerSub === producerSub)) return units;
+  const subs = pushes.flatMap((push) => push.items.map(() => push.producerSub));
+  for (const unit of units) unit.producerSubs = unit.positions.map((position) => subs[position]!);
   return units;
 }
 
@@ -83,7 +83,7 @@ function isOpen(unit: PushUnit): boolean {
 }
 
 async function storeByQueue(
-  pusher: Pusher,
+  pusher: Appender,
   units: readonly PushUnit[],
   reasons: Map<PushUnit, string>,
   insist: boolean,
@@ -102,23 +102,23 @@ async function storeByQueue(
 
 /** The messages of a unit one after another, so that one that is refused does not hold up the others. */
 async function storeByMessage(
-  pusher: Pusher,
+  pusher: Appender,
   unit: PushUnit,
   reasons: Map<PushUnit, string>,
   insist: boolean,
 ): Promise<void> {
-  const { queue, partition, cbor, producerSub } = unit;
+  const { queue, partition, cbor } = unit;
   for (const [at, transactionId] of unit.transactionIds.entries()) {
     if (unit.outcomes[at] !== null) continue;
     const item = { queue, partition, transactionId, traceId: unit.traceIds[at]!, payload: unit.payloads[at]! };
-    const [single] = makeUnits([item], cbor, producerSub);
+    const [single] = makeUnits([item], cbor, producerOf(unit, at));
     const error = await refusal(pusher, [single!], insist);
     unit.outcomes[at] = error === null ? single!.outcomes[0]! : { status: "failed", error: reasonOf(error) };
   }
   reasons.delete(unit);
 }
 
-async function refusal(pusher: Pusher, units: readonly PushUnit[], insist: boolean): Promise<Error | null> {
+async function refusal(pusher: Appender, units: readonly PushUnit[], insist: boolean): Promise<Error | null> {
   try {
     await pusher.append(units);
     return null;
@@ -144,7 +144,7 @@ function refusedOf(unit: PushUnit, reason: string | undefined): Refused[] {
       partition: unit.partition,
       transactionId: unit.transactionIds[at]!,
       traceId: unit.traceIds[at]!,
-      producerSub: unit.producerSub,
+      producerSub: producerOf(unit, at),
       payload: typeof payload === "string" ? payload : Buffer.from(payload).toString("base64"),
       format: typeof payload === "string" ? "json" : "cbor",
       error,

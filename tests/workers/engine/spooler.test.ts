@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PushOutcome } from "../../../schema/wire/push-answer.ts";
-import { KeyRing } from "../../../schema/wire/segment.ts";
+import { KeyRing, unpackBody } from "../../../schema/wire/segment.ts";
 import { Flags } from "../../../workers/engine/flags.ts";
-import { makeUnits } from "../../../workers/engine/push-unit.ts";
+import { makeUnits, type PushUnit } from "../../../workers/engine/push-unit.ts";
+import { replayBatch } from "../../../workers/engine/replay.ts";
 import { markBuffered, openPart } from "../../../workers/engine/spool-unit.ts";
 import { Spooler } from "../../../workers/engine/spooler.ts";
 import { packPush } from "../../../workers/spool/record.ts";
@@ -68,6 +69,36 @@ describe("replay", () => {
       error: "It could not be stored",
     });
     expect(engine.logged.map(({ event }) => event)).toContain("spool_refused");
+  });
+
+  test("pushes of many producers to one partition become one unit, in order, each with its producer", async () => {
+    const queue = uniqueName("replay");
+    const spool = await openSpool(folder);
+    const subs = ["ann", null, "bob", "ann", "cy"];
+    for (const [n, sub] of subs.entries()) {
+      const units = makeUnits([item(queue, "p", `t${n}`), item(queue, "other", `t${n}`)], false, null);
+      await spool.append(packPush(units, false, sub, new KeyRing([])));
+    }
+    const flown: number[] = [];
+    const batch = await spool.read(100, 1e6);
+    const pusher = {
+      append(units: readonly PushUnit[]) {
+        flown.push(units.length);
+        return engine.pusher.append(units);
+      },
+    };
+    expect(await replayBatch(pusher, batch!, false)).toEqual([]);
+    expect(flown).toEqual([2]);
+    await spool.close();
+    const [segment] = await engine.sql<{ body: Buffer; format: number }[]>`
+      select s.body, s.format from queen.segments s join queen.queues q on q.id = s.queue_id
+        join queen.partitions p on p.queue_id = s.queue_id and p.id = s.partition_id
+      where q.name = ${queue} and p.name = 'p'`;
+    const texts = unpackBody(segment!.body, segment!.format, new KeyRing([])).toString().split("\u0001").slice(0, -1);
+    const messages = texts.map((text) => JSON.parse(`${text}}`));
+    expect(messages.map(({ transactionId, producerSub }) => [transactionId, producerSub])).toEqual(
+      subs.map((sub, n) => [`t${n}`, sub]),
+    );
   });
 });
 
