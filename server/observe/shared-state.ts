@@ -13,7 +13,7 @@ export function sharedState(observer: Observer, pool: Pool, serverId: string): R
   const sum = (of: (catalog: { queues: number; hits: number; misses: number }) => number) =>
     observations.reduce((all, { catalog }) => all + of(catalog), 0);
   const [size, hits, misses] = [sum(({ queues }) => queues), sum((of) => of.hits), sum((of) => of.misses)];
-  const peers = observer.latest[0]?.peers ?? { alive: 0, dead: 0, sent: 0, received: 0, dropped: 0 };
+  const peers = observer.latest[0]?.peers ?? { alive: 0, dead: 0, sent: 0, received: 0, dropped: 0, restarts: 0 };
   return {
     enabled: true,
     running: true,
@@ -26,6 +26,7 @@ export function sharedState(observer: Observer, pool: Pool, serverId: string): R
       servers_alive: peers.alive,
       servers_dead: peers.dead,
       heartbeats_received: peers.received,
+      restarts_detected: peers.restarts,
     },
     transport: {
       peer_count: peers.alive,

@@ -199,7 +199,7 @@ function openPeers(
 ): Peers {
   const pool = openPool(context.settings.database, 1, `queen ${context.settings.instanceId} peers`.slice(0, 60));
   peerPools.set(context, pool);
-  return new Peers(pool, {
+  return new Peers(pool, context.settings.instanceId, {
     changed(names) {
       context.catalog.invalidate(names);
       popper.queueChanged(names);

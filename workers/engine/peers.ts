@@ -14,6 +14,7 @@ import type { PeersState } from "../protocol/observation.ts";
 import { notificationListen, notificationSend } from "../storage/notifications.ts";
 import { Audience, addBatch, cutBatch } from "./audience.ts";
 import { emptyBatch } from "./events.ts";
+import { Restarts } from "./restarts.ts";
 
 const GATHER_MS = 200;
 const HELLO_MS = 5_000;
@@ -26,7 +27,8 @@ const GONE_MAX = 1_000;
 /** What travels. `from` is the sender; `changed` are queue names, `ready` queue ids. */
 interface PeerMessage {
   from: string;
-  hello?: true;
+  /** A sign of life: the name of the instance. */
+  hello?: string;
   changed?: string[];
   ready?: number[];
   /** The switches of the system may have changed. */
@@ -58,6 +60,8 @@ export class Peers {
   readonly #sql: postgres.Sql;
   readonly #events: PeerEvents;
   readonly #id = randomUUID();
+  readonly #name: string;
+  readonly #restarts = new Restarts();
   readonly #seen = new Map<string, number>();
   /** Instances that were seen and show themselves no longer. */
   readonly #gone = new Set<string>();
@@ -72,9 +76,13 @@ export class Peers {
   #hello: ReturnType<typeof setInterval> | null = null;
   #unlisten: (() => Promise<void>) | null = null;
 
-  /** @param sql - A pool of its own; listening takes one connection of it for good. */
-  constructor(sql: postgres.Sql, events: PeerEvents) {
+  /**
+   * @param sql - A pool of its own; listening takes one connection of it for good.
+   * @param name - Of this instance.
+   */
+  constructor(sql: postgres.Sql, name: string, events: PeerEvents) {
     this.#sql = sql;
+    this.#name = name;
     this.#events = events;
     this.#audience = new Audience((elsewhere) => events.listening(elsewhere));
   }
@@ -87,6 +95,7 @@ export class Peers {
       sent: this.#sent,
       received: this.#received,
       dropped: this.#dropped,
+      restarts: this.#restarts.count,
     };
   }
 
@@ -151,7 +160,7 @@ export class Peers {
 
   /** A sign of life. */
   #hail(): PeerMessage {
-    return { from: this.#id, hello: true, ...(this.#audience.here && { listening: true }) };
+    return { from: this.#id, hello: this.#name, ...(this.#audience.here && { listening: true }) };
   }
 
   #arm(): void {
@@ -166,6 +175,7 @@ export class Peers {
     for (const [peer, at] of this.#seen) {
       if (now - at <= PEER_GONE_MS) continue;
       this.#seen.delete(peer);
+      this.#restarts.lost(peer, at);
       // Every start of an instance is another one; their number is bounded.
       if (this.#gone.size < GONE_MAX) this.#gone.add(peer);
     }
@@ -228,6 +238,7 @@ export class Peers {
     this.#gone.delete(message.from);
     const known = this.#seen.has(message.from);
     this.#seen.set(message.from, Date.now());
+    if (typeof message.hello === "string") this.#restarts.seen(message.from, message.hello, Date.now());
     if (!known) {
       this.#events.present(true);
       // Whoever just came learns of us at once.

@@ -87,6 +87,8 @@ export interface PeersState {
   received: number;
   /** Notifications that could not be sent or read. */
   dropped: number;
+  /** Instances that went away and came back under their name. */
+  restarts: number;
 }
 
 /** See the module comment. */

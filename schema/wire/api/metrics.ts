@@ -37,6 +37,7 @@ export const SharedState = exact(
       servers_alive: count(),
       servers_dead: count(),
       heartbeats_received: count(),
+      restarts_detected: count("Instances that went away and came back under their name."),
     }),
     transport: exact({
       peer_count: count(),

@@ -4,8 +4,9 @@
  * @module
  */
 import { Type } from "typebox";
+import { SharedState } from "./metrics.ts";
 import type { ApiOperation } from "./operation.ts";
-import { anything, count, exact, oneOf } from "./shapes.ts";
+import { count, exact, oneOf } from "./shapes.ts";
 
 const Health = exact(
   {
@@ -16,7 +17,7 @@ const Health = exact(
     version: Type.String(),
     instance: Type.String(),
     uptime_s: count(),
-    shared_state: anything(),
+    shared_state: SharedState,
     queen: exact({ worker_id: Type.Integer(), status: oneOf("active", "degraded") }),
     workers: Type.Array(
       exact({

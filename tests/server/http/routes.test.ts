@@ -195,7 +195,7 @@ test("GET /health has the contract's shape", async () => {
     server: "Queen",
     worker_id: 0,
     version: "0.0.0-test",
-    shared_state: { enabled: false },
+    shared_state: { enabled: true },
     queen: { worker_id: 0, status: "active" },
   });
   expect(answer.json.workers).toHaveLength(2);
