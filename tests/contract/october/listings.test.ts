@@ -144,6 +144,20 @@ describe("messages", () => {
   });
 });
 
+test("a page of very large payloads ends early, says so, and is taken up where it ended", async () => {
+  const queue = uniqueName("large");
+  await october.configure(queue);
+  const text = "x".repeat(2 * 1024 * 1024);
+  for (let n = 0; n < 22; n += 1) await october.push({ queue, payload: { n, text } });
+  const first = await october.read(`/messages?queue=${queue}`);
+  expect(first.incomplete).toBe(true);
+  const second = await october.read(`/messages?queue=${queue}&offset=${first.messages.length}`);
+  expect(second.incomplete).toBeUndefined();
+  const all = [...first.messages, ...second.messages].map((message: { payload: { n: number } }) => message.payload.n);
+  expect(all).toEqual(Array.from({ length: 22 }, (_, n) => 21 - n));
+  await api.http.del(`${OCTOBER}/api/v1/resources/queues/${queue}`);
+});
+
 describe("analytics", () => {
   test("count by queue and partition as queue mode does", async () => {
     const { queues } = await october.read(`/analytics/queues?namespace=${namespace}`);
