@@ -11,7 +11,7 @@ import { faultsOf } from "./verdict.ts";
 
 setDefaultTimeout(120_000);
 
-const REQUESTS = 3_000;
+const REQUESTS = 2_000;
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer({ env: { BACKLOG_REQUESTS_MAX: "10000" } });
