@@ -15,7 +15,7 @@ const LINES: [line: string, read: Reader][] = [
   ["router: HTTP and socket, outside JavaScript", stage("router", "outside JavaScript")],
   ["router: take the body, route", stage("router", "receive", "route")],
   ["router: send", stage("router", "send")],
-  ["router: promises and timers", stage("router", "runtime")],
+  ["router: the runtime where it calls us (requests, promises, timers)", stage("router", "runtime")],
   ["hand over between threads, router", stage("router", "hand over")],
   ["hand over between threads, worker", stage("workers", "hand over")],
   ["parse and validate (one walk)", stage("workers", "parse and validate")],
