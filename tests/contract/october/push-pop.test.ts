@@ -180,6 +180,29 @@ describe("pop in the dialect of October 2025", () => {
     expect((await waiting).map((m) => m.data)).toEqual(["new"]);
   });
 
+  test("of a client that went away takes no lease", async () => {
+    const queue = uniqueName("oct");
+    await october.configure(queue);
+    for (let round = 0; round < 5; round += 1) {
+      const abort = new AbortController();
+      const gone = fetch(`${api.http.url}${OCTOBER}/api/v1/pop/queue/${queue}?wait=true&timeout=20000`, {
+        signal: abort.signal,
+      }).catch(() => "gone");
+      await until(async () => {
+        const { workers } = (await api.http.get("/health")).json;
+        return workers.some((worker: { polls_parked: number }) => worker.polls_parked > 0);
+      });
+      // The push and the going away meet somewhere.
+      const pushed = october.push({ queue, payload: round });
+      abort.abort();
+      expect(await gone).toBe("gone");
+      await pushed;
+      const [message] = await october.popQueue(queue, { wait: true, timeout: 10_000 });
+      expect(message!.data).toBe(round);
+      await october.ack(message!.transactionId);
+    }
+  });
+
   test("of a message pushed by another dialect can be acknowledged by its id alone", async () => {
     const queue = uniqueName("oct");
     await api.push({ queue, payload: 1, transactionId: uuidV7() }, { queue, payload: 2, transactionId: `x-${queue}` });

@@ -63,8 +63,14 @@ export async function octoberPop(engine: Engine, params: PopParams, call: PopCal
   if (!call.cancelled) countPop(context, params, answer);
   if (!answer || !("partitions" in answer)) return null;
   if (context.events.listening) tellPopped(context.events, answer);
+  const giveBack = () => engine.leaseAcker.acknowledge(answer.leaseId, { status: "retry", group: null, error: null });
   try {
     const [failures, queue] = await Promise.all([note(context, answer), context.catalog.queue(answer.queue)]);
+    if (call.cancelled) {
+      // The client went away meanwhile: nobody would acknowledge.
+      await giveBack();
+      return null;
+    }
     const counts = new Map(failures.map((row) => [`${row.partition_id} ${row.message_offset}`, row.failure_count]));
     return renderOctoberPop(answer, {
       priority: queue?.priority ?? 0,
@@ -75,9 +81,8 @@ export async function octoberPop(engine: Engine, params: PopParams, call: PopCal
     });
   } catch (error) {
     context.log("warn", "october_pop_failed", { error: String(error) });
-    const back = { status: "retry", group: null, error: null } as const;
     // Left alone, the lease would keep the messages until it expires.
-    await engine.leaseAcker.acknowledge(answer.leaseId, back).catch(() => {});
+    await giveBack().catch(() => {});
     return null;
   }
 }
