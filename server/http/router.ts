@@ -88,10 +88,13 @@ export class Routes {
         return errorResponse(405, `${request.method} is not possible here`, "json", { allow: method });
       if (binary) context.set("binary", true);
       if (guard === null) return handler(new Exchange(request, services, context.env, segments, binary, null));
-      const answer = (admission: Admission): Response | Promise<Response> =>
-        admission instanceof Denied
-          ? deniedResponse(admission, request, binary)
-          : handler(new Exchange(request, services, context.env, segments, binary, admission.subject));
+      const answer = (admission: Admission): Response | Promise<Response> => {
+        if (!(admission instanceof Denied))
+          return handler(new Exchange(request, services, context.env, segments, binary, admission.subject));
+        const { status, message } = admission;
+        services.log("debug", "request_denied", { status, reason: message, method, path: context.req.path });
+        return deniedResponse(admission, request, binary);
+      };
       const admission = guard.admit(request, context.req.path, role);
       return admission instanceof Promise ? admission.then(answer) : answer(admission);
     });

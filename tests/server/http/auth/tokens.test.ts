@@ -141,6 +141,17 @@ describe("a token of HS256", () => {
     }
   });
 
+  test("that is refused leaves a line for whoever looks, without the token", async () => {
+    const token = await hsToken({ ...READER, exp: seconds(-60), jti: "one that is looked for" });
+    await ask(bearer(token), `${PATH}?token=${token}`);
+    const line = server.log.findLast(({ event }) => event === "request_denied");
+    expect(line).toEqual({
+      level: "debug",
+      event: "request_denied",
+      fields: { status: 401, reason: "Token has expired", method: "GET", path: PATH },
+    });
+  });
+
   test("may come with the word Bearer in any case, or alone", async () => {
     const token = await hsToken(READER);
     for (const word of ["Bearer ", "bearer ", "BEARER  ", ""]) {
