@@ -1,8 +1,9 @@
 /**
  * Listings of a large inventory: they read what they show and what they count, along indexes, and never everything for each queue. Statistics
- * are those of one queue of 100,000 partitions beside 1,000 queues of one: plans that suit the one must not be used for the others.
+ * are those of one queue of 120,000 partitions beside 1,000 queues of one: plans that suit the one must not be used for the others.
  */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type Found, findPage, type Wanted } from "../../workers/engine/message-walk.ts";
 import type { Sql } from "../../workers/storage/database.ts";
 import { queueCounts, queueList } from "../../workers/storage/listing-counts.ts";
 import { groupCursors, groupList, laggingList } from "../../workers/storage/listing-groups.ts";
@@ -14,9 +15,9 @@ import { scansOf } from "./scans.ts";
 const engine = useEngine();
 setDefaultTimeout(120_000);
 
-const PARTITIONS = 100_000;
+const PARTITIONS = 120_000;
 const QUEUES = 1_000;
-const OPEN = 100;
+const OPEN = 120;
 /** Entries of a page of 20: a few for each element, its cursors, its segments. */
 const FEW = 400;
 /** Entries of what counts all small queues: a few for each. */
@@ -70,7 +71,7 @@ const CALLS: [name: string, most: number, call: (sql: Sql) => Promise<unknown>][
 
 const MODES = ["force_custom_plan", "force_generic_plan"] as const;
 
-describe.each(MODES)("listings of 100,000 partitions and 1,000 queues, %s", (mode) => {
+describe.each(MODES)("listings of 120,000 partitions and 1,000 queues, %s", (mode) => {
   test.each(CALLS)("%s", async (_name, most, call) => {
     const { indexes, walked } = await scansOf(engine.sql, mode, call);
     // Queues and groups are few, and a listing of all cursors may read their table from end to end, once.
@@ -81,5 +82,43 @@ describe.each(MODES)("listings of 100,000 partitions and 1,000 queues, %s", (mod
     expect({ often, wide, indexes, walked }).toMatchObject({ often: [], wide: [] });
     if (most === FEW)
       expect(Object.keys(walked).filter((table) => /^(partitions|cursors|segments)$/.test(table))).toEqual([]);
+  });
+});
+
+describe.each(MODES)("a search for messages, %s", (mode) => {
+  const everything = { ...any, partition: null, status: null } satisfies MessageFilter;
+  const [from, to] = ["2000-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"];
+  const find = (wanted: Wanted): Promise<Found> =>
+    engine.sql.begin("read only", async (sql) => {
+      await sql`select set_config('plan_cache_mode', ${mode}, true)`;
+      return await findPage(sql, wanted);
+    }) as Promise<Found>;
+
+  test("over all queues, which goes by slices of time, finds what one look at everything finds", async () => {
+    for (const offset of [0, 995, 30_000]) {
+      const rows = await engine.sql<{ partition_id: number }[]>`
+        select s.partition_id from queen.segments s
+        order by s.created_at desc, s.queue_id desc, s.partition_id desc limit 50 offset ${offset}`;
+      const now = new Date().toISOString();
+      const found = await find({ filter: everything, from, to: now, limit: 50, offset });
+      expect(found.messages.map(({ run }) => run.partition_id)).toEqual(rows.map((row) => row.partition_id));
+    }
+  });
+
+  test("gives up after 100,000 segments that do not fill the page, and says how far it came", async () => {
+    const filter: MessageFilter = { ...everything, queue: "large", status: "pending" };
+    const found = await find({ filter, from, to, limit: 1_000, offset: 0 });
+    const [{ searched }] = await engine.sql<[{ searched: number }]>`
+      select count(*) as searched from queen.segments s
+      join queen.partitions p on p.queue_id = s.queue_id and p.id = s.partition_id
+      where p.queue_id = ${QUEUES + 1} and p.name like '%000' and s.created_at >= ${found.searchedTo}::timestamptz`;
+    expect(found.messages.length).toBe(searched);
+    expect(searched).toBeGreaterThanOrEqual(95);
+    expect(searched).toBeLessThan(OPEN);
+    const all = await find({ filter, from, to, limit: 90, offset: 5 });
+    expect(all.searchedTo).toBeNull();
+    expect(all.messages.map(({ run }) => run.partition_id)).toEqual(
+      found.messages.slice(5, 95).map(({ run }) => run.partition_id),
+    );
   });
 });

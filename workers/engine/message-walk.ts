@@ -34,8 +34,9 @@ export interface Wanted {
 
 const STEP_SEGMENTS_MIN = 200;
 const STEP_SEGMENTS_MAX = 20_000;
-/** Segments that one search looks at. */
-const SEARCH_SEGMENTS_MAX = 100_000;
+/** Segments that one search looks at; with a status, each of them has to be judged. */
+const SEARCH_SEGMENTS_MAX = 500_000;
+const JUDGED_SEGMENTS_MAX = 100_000;
 /** Where many queues are searched, the newest so many milliseconds are looked at first, then ever longer slices of the window. */
 const SLICE_MS = 10_000;
 const SLICE_GROWTH = 8;
@@ -50,6 +51,7 @@ export async function findPage(sql: Sql, wanted: Wanted): Promise<Found> {
   const messages: ListedMessage[] = [];
   // These do not walk along the time of creation, queue by queue.
   const narrow = filter.queue !== null || filter.status === "dead_letter" || filter.status === "processing";
+  const lookedMax = filter.status === null ? SEARCH_SEGMENTS_MAX : JUDGED_SEGMENTS_MAX;
   let skip = wanted.offset;
   let segmentsMax = Math.min(Math.max(limit + skip, STEP_SEGMENTS_MIN), STEP_SEGMENTS_MAX);
   let looked = 0;
@@ -66,7 +68,7 @@ export async function findPage(sql: Sql, wanted: Wanted): Promise<Found> {
     if (messages.length >= limit) break;
     if (step.segments === segmentsMax) {
       after = step.last;
-      if (looked >= SEARCH_SEGMENTS_MAX) return { messages, searchedTo: after!.created_at };
+      if (looked >= lookedMax) return { messages, searchedTo: after!.created_at };
       segmentsMax = Math.min(segmentsMax * 4, STEP_SEGMENTS_MAX);
     } else {
       if (from <= wanted.from) break;

@@ -81,7 +81,8 @@ export async function messageWalk(sql: Sql, filter: MessageFilter, walk: Message
              ${simpleMatch(sql, filter.status, "from")} as simple_from, ${simpleMatch(sql, filter.status, "to")} as simple_end,
              case when p.open is not null or s.stones is not null or d.dead is not null then ${match(sql, filter.status)} end as matched
       from walk w
-      join parts p on p.queue_id = w.queue_id and p.partition_id = w.partition_id
+      -- Both sides have the same partitions. A full join is never carried out as a loop within a loop, whatever the planner expects.
+      full join parts p on p.queue_id = w.queue_id and p.partition_id = w.partition_id
       left join lateral (
         select range_agg(int8range(t.message_offset, t.message_offset + 1)) as stones from queen.tombstones t
         where p.has_stones and t.queue_id = w.queue_id and t.partition_id = w.partition_id
@@ -242,7 +243,7 @@ function partitionsOfWalk(sql: Sql, status: MessageFilter["status"]) {
            ) end as open,
            q.has_queue_mode and coalesce(c.leased, false) as leased
     from (select distinct w.queue_id, w.partition_id from walk w) w
-    join queues q on q.queue_id = w.queue_id
+    full join queues q on q.queue_id = w.queue_id
     cross join lateral (
       select p.name, p.tombstone_count from queen.partitions p where p.queue_id = w.queue_id and p.id = w.partition_id
       order by p.generation desc limit 1
