@@ -2,7 +2,13 @@
  * Measurements of a month: the last hour of them is found by its time, whatever else is kept.
  */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { instanceBuckets, retentionBuckets, workerBuckets, workerList } from "../../workers/storage/analytics.ts";
+import {
+  instanceBuckets,
+  processBuckets,
+  retentionBuckets,
+  workerBuckets,
+  workerList,
+} from "../../workers/storage/analytics.ts";
 import type { Sql } from "../../workers/storage/database.ts";
 import { queueRecent, recentInterval, workerRecent } from "../../workers/storage/metrics.ts";
 import {
@@ -66,6 +72,7 @@ const CALLS: [name: string, most: number, call: (sql: Sql) => Promise<unknown>][
   ["the workers", HOUR, (sql) => workerList(sql, range, everybody)],
   ["what the jobs deleted", HOUR, (sql) => retentionBuckets(sql, range)],
   ["how processes did", HOUR, (sql) => instanceBuckets(sql, range, null)],
+  ["how all processes did", HOUR, (sql) => processBuckets(sql, range)],
   ["ages by queue", 2 * HOUR, (sql) => queueLagBuckets(sql, range, choice)],
   ["ages of one queue", 2 * HOUR, (sql) => queueLagBuckets(sql, range, { ...choice, queue: "q7" })],
   ["ages over the range", HOUR, (sql) => queueLagTotals(sql, range, { ...everybody, queuesMax: 100 })],

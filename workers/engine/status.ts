@@ -7,8 +7,8 @@
 import { partitionUuid } from "../../schema/wire/ids.ts";
 import type { QueueFilter, RangeParams, SampleOperations } from "../protocol/samples.ts";
 import {
-  instanceBuckets,
-  type MeasurementRow,
+  type ProcessRow,
+  processBuckets,
   sampleAge,
   type WorkerBucketRow,
   workerBuckets,
@@ -24,37 +24,17 @@ import { type Answer, type EngineContext, ok } from "./context.ts";
 const QUEUES_MAX = 1_000;
 const ERRORS_MAX = 10;
 const EVERYBODY = { hostname: null, worker: null };
-const PROCESS_PATHS = [
-  "cpu.user_us",
-  "cpu.system_us",
-  "memory.rss_bytes",
-  "database.pool_active",
-  "database.pool_idle",
-  "database.pool_size",
-];
-
-/** Averages of measurements, of all processes together, by bucket and path. */
-function processSums(rows: readonly MeasurementRow[]): Map<string, Record<string, number>> {
-  const sums = new Map<string, Record<string, number>>();
-  for (const { bucket, path, avg } of rows) {
-    const sum = sums.get(bucket) ?? {};
-    sum[path] = (sum[path] ?? 0) + avg;
-    sums.set(bucket, sum);
-  }
-  return sums;
-}
-
 /** The series of the counts of some queues: by bucket, what replaces those of all of them. */
 type Traffic = Awaited<ReturnType<typeof queueTrafficBuckets>>[number];
 
 function point(
   row: WorkerBucketRow,
   traffic: Traffic,
-  process: Record<string, number>,
+  process: ProcessRow | undefined,
   range: RangeParams,
 ): Record<string, unknown> {
   const processed = traffic.ack_success + traffic.auto_acked;
-  const measured = (path: string) => process[path] ?? 0;
+  const measured = (name: Exclude<keyof ProcessRow, "bucket">) => process?.[name] ?? 0;
   return {
     timestamp: bucketText(row.bucket),
     ingested: traffic.push_messages,
@@ -71,12 +51,12 @@ function point(
     dbErrors: row.database_errors,
     ackFailed: traffic.ack_failed,
     dlqCount: traffic.dead_letters,
-    queenCpuUserPct: rounded(measured("cpu.user_us") / 10_000),
-    queenCpuSysPct: rounded(measured("cpu.system_us") / 10_000),
-    queenRssMb: rounded(measured("memory.rss_bytes") / 2 ** 20),
-    dbPoolActive: rounded(measured("database.pool_active")),
-    dbPoolIdle: rounded(measured("database.pool_idle")),
-    dbPoolSize: rounded(measured("database.pool_size")),
+    queenCpuUserPct: rounded(measured("cpu_user_us") / 10_000),
+    queenCpuSysPct: rounded(measured("cpu_system_us") / 10_000),
+    queenRssMb: rounded(measured("rss_bytes") / 2 ** 20),
+    dbPoolActive: rounded(measured("pool_active")),
+    dbPoolIdle: rounded(measured("pool_idle")),
+    dbPoolSize: rounded(measured("pool_size")),
   };
 }
 
@@ -175,7 +155,7 @@ export async function statusRead(context: EngineContext, params: SampleOperation
   const sql = context.database.look;
   const rows = await workerBuckets(sql, params, EVERYBODY);
   const traffic = await trafficOf(context, params, rows);
-  const processes = processSums(await instanceBuckets(sql, params, null, PROCESS_PATHS));
+  const processes = new Map((await processBuckets(sql, params)).map((row) => [row.bucket, row]));
   const workers = await workerList(sql, params, EVERYBODY);
   const { from, to, bucketMinutes, ...filter } = params;
   return ok({
@@ -183,12 +163,7 @@ export async function statusRead(context: EngineContext, params: SampleOperation
     bucketMinutes,
     pointCount: rows.length,
     throughput: rows.map((row) =>
-      point(
-        row,
-        traffic.get(row.bucket) ?? { bucket: row.bucket, ...NO_TRAFFIC },
-        processes.get(row.bucket) ?? {},
-        params,
-      ),
+      point(row, traffic.get(row.bucket) ?? { bucket: row.bucket, ...NO_TRAFFIC }, processes.get(row.bucket), params),
     ),
     ...(await holdingsOf(context, filter)),
     messages: await messagesOf(context, filter, [...traffic.values()]),
