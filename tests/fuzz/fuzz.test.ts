@@ -63,3 +63,42 @@ test.each(hostileHeads())("%s: refused or closed, and the next one is served", a
   expect((await new Http(server.url).get("/health/live")).status).toBe(200);
   expect(await faultsOf(server)).toEqual([]);
 });
+
+test("nothing that is sent into the dashboard's socket does harm", async () => {
+  const frames: (string | Uint8Array<ArrayBuffer>)[] = [
+    ...[
+      "",
+      "pong",
+      "PING",
+      "{",
+      "[]",
+      "null",
+      '"x"',
+      '{"type":1}',
+      '{"type":"subscribe"}',
+      '{"type":"subscribe","queues":{}}',
+    ],
+    ...['{"type":"subscribe","queues":[null,1,{},[]]}', '{"type":"subscribe","queues":["__proto__","\\ud800"]}'],
+    ...['{"__proto__":{"type":"subscribe"}}', "[".repeat(16_000), `{"type":"${"x".repeat(16_000)}"}`],
+    ...[new Uint8Array(16_000), Uint8Array.from([0xff, 0xfe, 0])],
+  ];
+  for (const last of ["x".repeat(16_385), "x".repeat(5_000_000), new Uint8Array(100_000)]) {
+    const socket = new WebSocket(`${server.url.replace("http", "ws")}/ws/dashboard`);
+    const closed = new Promise<number>((resolve) => {
+      socket.onclose = ({ code }) => resolve(code);
+    });
+    await new Promise((resolve) => {
+      socket.onopen = resolve;
+    });
+    const ponged = new Promise((resolve) => {
+      socket.onmessage = ({ data }) => data === "pong" && resolve(data);
+    });
+    for (const frame of frames) socket.send(frame);
+    socket.send("ping");
+    await ponged;
+    // Longer than a frame may be: that ends it.
+    socket.send(last);
+    expect(await closed).not.toBe(1000);
+  }
+  expect(await faultsOf(server)).toEqual([]);
+});
