@@ -13,7 +13,7 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set(["sampleRecord", "metricsRea
 const KINDS: Readonly<Record<string, ReadonlySet<string>>> = {
   push: new Set(["push"]),
   pop: new Set(["pop"]),
-  ack: new Set(["ack", "ackBatch", "leaseAcknowledge"]),
+  ack: new Set(["ack", "ackBatch", "leaseAcknowledge", "octoberAck", "octoberAckBatch"]),
 };
 
 interface Reading {
