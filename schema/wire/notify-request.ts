@@ -6,16 +6,16 @@
 
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { Name, NonEmptyName, nullable } from "./api/shapes.ts";
 import type { DecodedBody } from "./body.ts";
 import { fieldError, QueenError } from "./errors.ts";
 import { checkName, isRecord } from "./fields.ts";
-import { NAME_LENGTH_MAX } from "./limits.ts";
 
 /** What is accepted. */
-export const NotifyBody = Type.Object({
-  queue: Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX }),
-  partition: Type.Optional(Type.Union([Type.String({ maxLength: NAME_LENGTH_MAX }), Type.Null()])),
-});
+export const NotifyBody = Type.Object(
+  { queue: NonEmptyName, partition: Type.Optional(nullable(Name)) },
+  { title: "NotifyRequest" },
+);
 
 /**
  * Reads the body.

@@ -7,9 +7,9 @@ import { Type } from "typebox";
 import type { ApiBody, ApiOperation } from "./operation.ts";
 import { count, exact } from "./shapes.ts";
 
-const Switch: ApiBody = {
-  schema: Type.Object({ enabled: Type.Boolean() }, { title: "MaintenanceSwitch" }),
-};
+/** The request that throws a switch. */
+export const MaintenanceBody = Type.Object({ enabled: Type.Boolean() }, { title: "MaintenanceSwitch" });
+const Switch: ApiBody = { schema: MaintenanceBody };
 
 const FailedFiles = exact({
   count: count("Files of messages that were refused for good, or are damaged."),

@@ -9,11 +9,13 @@ import { readAckBatchRequest, readAckRequest } from "../../../../schema/wire/ack
 import { readConfigure, readSeek, readSubscription, readTrace } from "../../../../schema/wire/admin-requests.ts";
 import { AckBatchBody, AckBody, LeaseAckBody, LeaseExtendBody } from "../../../../schema/wire/api/acknowledge.ts";
 import { SeekBody, SubscriptionBody } from "../../../../schema/wire/api/groups.ts";
+import { MaintenanceBody } from "../../../../schema/wire/api/maintenance.ts";
 import {
   OctoberAckBatchBody,
   OctoberAckBody,
   OctoberConfigureBody,
 } from "../../../../schema/wire/api/october-shapes.ts";
+import { OPERATIONS } from "../../../../schema/wire/api/operations.ts";
 import { PushBody, TransactionBody } from "../../../../schema/wire/api/produce.ts";
 import { ConfigureBody } from "../../../../schema/wire/api/queues.ts";
 import { StreamCycleBody, StreamQueryBody, StreamStateBody } from "../../../../schema/wire/api/streams.ts";
@@ -22,6 +24,8 @@ import { type DecodedBody, decodeBody } from "../../../../schema/wire/body.ts";
 import { QueenError } from "../../../../schema/wire/errors.ts";
 import { readLeaseAckRequest } from "../../../../schema/wire/lease-ack-request.ts";
 import { readLeaseExtendRequest } from "../../../../schema/wire/lease-extend-request.ts";
+import { readEnabled } from "../../../../schema/wire/maintenance-request.ts";
+import { NotifyBody, readNotify } from "../../../../schema/wire/notify-request.ts";
 import { readOctoberAck, readOctoberAckBatch, readOctoberConfigure } from "../../../../schema/wire/october/requests.ts";
 import { readPushBody, readPushRequest } from "../../../../schema/wire/push-request.ts";
 import { readStreamCycle, readStreamQuery, readStreamState } from "../../../../schema/wire/stream-requests.ts";
@@ -161,6 +165,13 @@ const REQUESTS: readonly Request[] = [
     read: readStreamState,
     good: [{ query_id: UUID, partition_id: UUID, keys: ["a"], key_prefix: "b", ripe_at_or_before: 5 }],
   },
+  {
+    name: "notify",
+    schema: NotifyBody,
+    read: readNotify,
+    good: [{ queue: "q", partition: "p" }],
+  },
+  { name: "maintenance", schema: MaintenanceBody, read: readEnabled, good: [{ enabled: true }] },
   {
     name: "October configure",
     schema: OctoberConfigureBody,
@@ -307,4 +318,10 @@ describe.each(REQUESTS.map((request) => [request.name, request] as const))("the 
       throw new Error(`seed ${seed}`, { cause: error });
     }
   });
+});
+
+test("no documented request is missing here", () => {
+  const here = new Set(REQUESTS.map((request) => JSON.stringify(request.schema)));
+  const missing = OPERATIONS.filter(({ body }) => body && !here.has(JSON.stringify(body.schema))).map(({ id }) => id);
+  expect(missing).toEqual([]);
 });
