@@ -160,6 +160,7 @@ const SETTINGS: Omit<WorkerSettings, "database"> = {
   evictionIntervalMs: 60_000,
   evictionBatchSize: 1_000,
   partitionCleanupDays: 30,
+  metricsRetentionDays: 90,
   segmentCacheBytesMax: 1024 * 1024,
   logLevel: "info",
   spool: null,
