@@ -122,3 +122,32 @@ describe.each(MODES)("a search for messages, %s", (mode) => {
     );
   });
 });
+
+test("counts the same where most cursors are undrained, which are then read side by side with their partitions", async () => {
+  class Done extends Error {}
+  const attempt = engine.sql.begin(async (sql) => {
+    const queue = QUEUES + 1;
+    const [before] = await queueCounts(sql, [queue]);
+    expect(before).toMatchObject({
+      partitions: PARTITIONS,
+      total: PARTITIONS,
+      pending: OPEN,
+      completed: PARTITIONS - OPEN,
+    });
+    await sql`
+      update queen.cursors c set next_offset = 0, ready_at = now(),
+        lease_id = case when c.partition_id % 7 = 0 then gen_random_uuid() end, lease_expires_at = now() + interval '1 hour',
+        lease_first = 0, lease_end = 1
+      where c.queue_id = ${queue} and c.partition_id % 3 > 0`;
+    const [expected] = await sql<[{ pending: number; processing: number }]>`
+      select count(*) filter (where c.next_offset = 0) as pending, count(*) filter (where c.lease_id is not null) as processing
+      from queen.cursors c where c.queue_id = ${queue}`;
+    const { pending } = expected;
+    expect(pending).toBeGreaterThan(PARTITIONS / 2);
+    expect(await queueCounts(sql, [queue])).toMatchObject([
+      { ...expected, total: PARTITIONS, completed: PARTITIONS - pending },
+    ]);
+    throw new Done();
+  });
+  await expect(attempt).rejects.toThrow(Done);
+});
