@@ -48,7 +48,5 @@ export const octoberAnswers = queen.table(
     leaseId: uuid("lease_id").notNull(),
     failed: offsets("failed").notNull(),
   },
-  (table) => [
-    primaryKey({ name: "october_answers_pkey", columns: [table.queueId, table.partitionId, table.groupId] }),
-  ],
+  (table) => [primaryKey({ name: "october_answers_pkey", columns: [table.queueId, table.partitionId, table.groupId] })],
 );

@@ -199,7 +199,8 @@ describe("spool", () => {
     await drained();
     await check(load);
     // Nobody was sent away, and nothing was lost on the way.
-    expect(Object.keys(load.counts).filter((status) => !["queued", "buffered"].includes(status))).toEqual([]);
+    const others = Object.keys(load.counts).filter((status) => !["queued", "buffered"].includes(status));
+    expect(others, server.log.join("\n")).toEqual([]);
   });
 
   test.if(existsSync("/proc/self/stat"))(

@@ -6,9 +6,6 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { loadConfig } from "../../server/config.ts";
-import { buildApp } from "../../server/http/app.ts";
-import { echoPool } from "../server/pool/echo-pool.ts";
 import { startServer } from "../support/server.ts";
 import { ROOT, runProgram, temporaryFolder } from "./program.ts";
 
@@ -73,16 +70,4 @@ test("every script, file and variable that the README names exists", () => {
     expect(existsSync(join(ROOT, path!)), path).toBe(true);
   const variables = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
   for (const [, name] of README.matchAll(/`([A-Z][A-Z_]+)[`=]/g)) expect(variables).toContain(`\`${name}\``);
-});
-
-test("docs/api.md lists the routes that the server has, and no other", () => {
-  const config = loadConfig({});
-  const { pool } = echoPool();
-  const { routes } = buildApp({ pool, config, log: () => {}, version: packageJson.version });
-  const served = routes
-    .filter(({ method, path }) => method !== "OPTIONS" && !path.endsWith("/binary"))
-    .map(({ method, path }) => `${method} ${path}`);
-  const text = readFileSync(join(ROOT, "docs/api.md"), "utf8");
-  const listed = [...text.matchAll(/^\| `((?:GET|POST|DELETE) [^`]+)` \|/gm)].map((match) => match[1]!);
-  expect(listed.sort()).toEqual([...new Set(served)].sort());
 });
