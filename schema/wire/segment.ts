@@ -17,9 +17,9 @@
 
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { BodyFormat } from "./format.ts";
 import { COMPRESS_BYTES_MIN } from "./limits.ts";
+import { compress, decompress } from "./zstd.ts";
 
 /** Bits of a segment's `format`. */
 export const FORMAT_CBOR = 1;
@@ -31,8 +31,6 @@ export const FORMAT_ENCRYPTED = 4;
 /** The byte that ends a JSON message. */
 export const MESSAGE_END = "\u0001";
 const MESSAGE_END_BYTE = 1;
-
-const zstdLevel = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Keys that bodies are encrypted with, by their names. The first one given encrypts. */
 export class KeyRing {
@@ -88,16 +86,16 @@ export interface PackedBody {
 /** Compresses a body where that pays, and encrypts it with `ring` when given. */
 export function packBody(body: Uint8Array, format: BodyFormat, ring: KeyRing | null): PackedBody {
   let bits = format === "cbor" ? FORMAT_CBOR : 0;
-  let bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  let bytes: Buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (bytes.length >= COMPRESS_BYTES_MIN) {
-    const compressed = zstdCompressSync(bytes, zstdLevel);
+    const compressed = compress(bytes);
     if (compressed.length < bytes.length) {
       bytes = compressed;
       bits |= FORMAT_ZSTD;
     }
   }
   if (ring) {
-    bytes = ring.encrypt(bytes) as typeof bytes;
+    bytes = ring.encrypt(bytes);
     bits |= FORMAT_ENCRYPTED;
   }
   return { format: bits, bytes };
@@ -111,7 +109,7 @@ export function packBody(body: Uint8Array, format: BodyFormat, ring: KeyRing | n
 export function unpackBody(stored: Uint8Array, format: number, ring: KeyRing): Buffer {
   let bytes: Uint8Array = stored;
   if (format & FORMAT_ENCRYPTED) bytes = ring.decrypt(bytes);
-  if (format & FORMAT_ZSTD) bytes = zstdDecompressSync(bytes);
+  if (format & FORMAT_ZSTD) bytes = decompress(bytes);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
