@@ -63,7 +63,8 @@ function valuesOf(values: number | Values): Values {
 }
 
 function labelNamesOf(values: Values): string[] {
-  return Object.keys(values[0]?.[0] ?? {});
+  // Without a name the library shows a zero for a family that has no value.
+  return Object.keys(values[0]?.[0] ?? { none: "" });
 }
 
 function histogramValues(

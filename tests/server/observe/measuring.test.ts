@@ -201,6 +201,20 @@ describe("a histogram", () => {
     expect(histogram.read()).toEqual({ counts: [0, 0, 0], sum: 0 });
   });
 
+  test("a family without values shows none, and no zero without labels", async () => {
+    const page = new Page();
+    page.gauge("g", "Help", []);
+    page.counter("c_total", "Help", []);
+    const { metrics, types } = parsePrometheus(await page.render());
+    expect(types).toEqual(
+      new Map([
+        ["g", "gauge"],
+        ["c_total", "counter"],
+      ]),
+    );
+    expect(metrics).toEqual([]);
+  });
+
   test("is rendered cumulatively, with labels", async () => {
     const page = new Page();
     page.histogram("h_seconds", "Help", [1, 10], [[{ op: "a" }, { counts: [2, 2, 1], sum: 24 }]]);
