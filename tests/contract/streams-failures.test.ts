@@ -84,6 +84,14 @@ describe("a cycle that fails", () => {
     expect(payloads(await api.pop(queue, { consumerGroup: GROUP, batch: 10 }))).toEqual([2, 3]);
   });
 
+  test("because of an unknown message leaves no group behind", async () => {
+    const { query_id, partition_id } = await started();
+    const consumer_group = uniqueName("group");
+    const said = { query_id, partition_id, consumer_group, ack: { transactionId: "nobody" } };
+    expect(await cycle(api, said)).toMatchObject({ success: false, error: "Message not found" });
+    expect((await api.http.get(`/api/v1/consumer-groups/${consumer_group}`)).json).toEqual({});
+  });
+
   test("an unknown query without state is none of its business", async () => {
     const { queue, messages, partition_id } = await started();
     const query_id = crypto.randomUUID();

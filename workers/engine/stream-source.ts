@@ -18,7 +18,7 @@ export interface Source {
 }
 
 /**
- * Finds the source of a cycle. A group that acknowledges without a lease is registered, if need be.
+ * Finds the source of a cycle. A group that acknowledges a message without a lease is registered, if need be.
  *
  * @returns `source` is null without an acknowledgement.
  * @throws Refusal when there is no such partition or message, or the lease cannot be right.
@@ -34,11 +34,13 @@ export async function findSource(
   if (!partition) throw new Refusal(ack ? "Message not found" : "Partition not found");
   if (!ack) return { partition, source: null };
   const { transactionId, leaseId } = ack;
-  if (leaseId === null) {
-    await context.catalog.ensureGroup(partition.queue, group, { mode: "all", from: null }, partition.id);
-  }
   const item = { transactionId, partitionId, status: "completed", group, leaseId, error: null };
-  const { bundles, results } = await acker.resolve([item]);
+  let { bundles, results } = await acker.resolve([item]);
+  if (leaseId === null && results[0]!.success) {
+    // Only now: retention waits for a group that is registered, and an unknown message must leave none behind.
+    await context.catalog.ensureGroup(partition.queue, group, { mode: "all", from: null }, partition.id);
+    if (bundles.length === 0) ({ bundles, results } = await acker.resolve([item]));
+  }
   const [bundle] = bundles;
   if (!results[0]!.success) throw new Refusal(results[0]!.error ?? "Message not found");
   if (!bundle) throw new Refusal(leaseId === null ? "Message not found" : "Invalid or expired lease");
