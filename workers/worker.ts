@@ -41,7 +41,7 @@ import {
   type WorkerRequest,
   type WorkerResponse,
 } from "./protocol.ts";
-import { isAway } from "./storage/failures.ts";
+import { isAway, isConflict, isTimeout } from "./storage/failures.ts";
 import { dashboardVerbs } from "./verbs/dashboard.ts";
 import { groupVerbs } from "./verbs/groups.ts";
 import { listingVerbs } from "./verbs/listings.ts";
@@ -217,7 +217,8 @@ function failure(error: unknown, request: WorkerRequest): Encoded & { retryAfter
   const known =
     error instanceof QueenError
       ? error
-      : isAway(error)
+      : // What others or the clock rolled back for good is as good as not asked for: the client may try again.
+        isAway(error) || isConflict(error) || isTimeout(error)
         ? new QueenError("DATABASE_UNAVAILABLE", {}, { cause: error })
         : new QueenError("INTERNAL", {}, { cause: error });
   if (known.status >= 500) {
