@@ -75,6 +75,16 @@ describe("POST /api/v1/ack", () => {
     expect(await api.ack(leasedAckOf(message!))).toMatchObject({ success: true, leaseReleased: true });
   });
 
+  test("a failure of an unknown message leaves no group behind", async () => {
+    const queue = await filled([1]);
+    const [message] = await api.pop(queue);
+    const consumerGroup = uniqueName("group");
+    const { partitionId } = message!;
+    const said = { transactionId: "nobody", partitionId, consumerGroup, status: "failed" };
+    expect(await api.ack(said)).toMatchObject({ success: false, error: "Message not found" });
+    expect((await api.http.get(`/api/v1/consumer-groups/${consumerGroup}`)).json).toEqual({});
+  });
+
   test("names no queue and partition when the partition is unknown", async () => {
     const result = await api.ack({ transactionId: "x", partitionId: crypto.randomUUID() });
     expect(result).toMatchObject({

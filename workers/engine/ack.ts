@@ -153,8 +153,9 @@ export class Acker {
       results[index]!.queueName = partition.queue.name;
       results[index]!.partitionName = partition.name;
     }
-    const groupId = await this.#groupOf(partition, first, items, indexes);
-    const offsets = await this.#locate(partition, groupId, first.leaseId, items, indexes);
+    const known = await this.#context.catalog.group(partition.queue, first.group);
+    const offsets = await this.#locate(partition, known, first.leaseId, items, indexes);
+    const groupId = known ?? (await this.#groupFor(partition, items, indexes, offsets));
     const bundle: AckBundle = { partition, groupId: groupId ?? 0, leaseId: first.leaseId, indexes: [], offsets: [] };
     for (let at = 0; at < indexes.length; at += 1) {
       const result = results[indexes[at]!]!;
@@ -179,18 +180,23 @@ export class Acker {
     return bundle.indexes.length > 0 ? bundle : null;
   }
 
-  /** The group, registered when a failure has to be recorded for it; null when it is unknown and nothing needs it. */
-  async #groupOf(
+  /**
+   * Registers the unknown group of these items when a failure has to be recorded for it; null when nothing needs it. A
+   * message that does not exist must leave no group behind: retention would wait for it.
+   */
+  async #groupFor(
     partition: KnownPartition,
-    first: AckItem,
     items: readonly AckItem[],
     indexes: readonly number[],
+    offsets: readonly (number | null)[],
   ): Promise<number | null> {
-    const { catalog } = this.#context;
-    const known = await catalog.group(partition.queue, first.group);
-    const fails = indexes.some((index) => items[index]!.status === "failed" || items[index]!.status === "dlq");
-    if (known !== null || !fails || first.leaseId !== null) return known;
-    return await catalog.ensureGroup(partition.queue, first.group, { mode: "all", from: null }, partition.id);
+    const { group, leaseId } = items[indexes[0]!]!;
+    const fails = indexes.some((index, at) => {
+      const { status } = items[index]!;
+      return (status === "failed" || status === "dlq") && (offsets[at] ?? null) !== null;
+    });
+    if (!fails || leaseId !== null) return null;
+    return await this.#context.catalog.ensureGroup(partition.queue, group, { mode: "all", from: null }, partition.id);
   }
 
   async #locate(
