@@ -73,6 +73,7 @@ describe("GET /api/v1/status", () => {
     }).toEqual({ ingested: 35, processed: 17, popMessages: 22, ackFailed: 5, dlqCount: 5 });
     expect(messages).toMatchObject({
       total: 35,
+      failed: 0,
       deadLetter: 5,
       processing: 0,
       requests: { push: 6, pop: 4, ack: 2 },
@@ -200,6 +201,8 @@ describe("GET /api/v1/analytics/worker-metrics", () => {
     const path = "/api/v1/analytics/worker-metrics";
     const all = await ok(path);
     const each = [await ok(path, { workerId: 0 }), await ok(path, { workerId: 1, hostname: "load-1" })];
+    // What is no number is no filter.
+    expect((await ok(path, { workerId: "x" })).workers).toHaveLength(2);
     const pushed = each.map(({ summary }) => summary.totalPushMessages);
     expect(pushed[0] + pushed[1]).toBe(all.summary.totalPushMessages);
     expect(each.map(({ workers }) => workers.length)).toEqual([1, 1]);

@@ -102,7 +102,7 @@ async function messagesOf(context: EngineContext, filter: QueueFilter, all: read
     pending: counts.pending,
     processing: 0,
     completed: counts.completed,
-    failed: counts.dead_letter,
+    failed: 0,
     deadLetter: counts.dead_letter,
     requests,
     batchEfficiency: {

@@ -61,8 +61,10 @@ function labelsOf(query: Query): { queue: string | null; namespace: string | nul
   return { queue: query.name("queue"), namespace: query.name("namespace"), task: query.name("task") };
 }
 
+/** The worker asked for; null, which is all of them, also for what is no number. */
 function workerOf(query: Query): number | null {
-  return query.text("workerId") === null ? null : query.integer("workerId", -1, -1, WORKERS_MAX);
+  const index = query.integer("workerId", -1, -1, WORKERS_MAX);
+  return index < 0 ? null : index;
 }
 
 /** Has a worker answer, once everything measured until now is written down. */
