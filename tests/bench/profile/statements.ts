@@ -111,8 +111,10 @@ export async function readFigures(sql: Sql, before: Wal): Promise<DatabaseFigure
 }
 
 async function readWal(sql: Sql): Promise<Wal> {
-  const [row] = await sql<Record<string, string>[]>`select wal_bytes, wal_records, wal_fpi from pg_stat_wal`;
-  // Since PostgreSQL 18; sessions report about once a second.
+  // Bytes by the place in the log itself: sessions report the rest about once a second, a short run perhaps not at all.
+  const [row] = await sql<Record<string, string>[]>`
+    select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal_bytes, wal_records, wal_fpi from pg_stat_wal`;
+  // Since PostgreSQL 18.
   const io = await sql<{ fsyncs: string | null }[]>`
     select sum(fsyncs) as fsyncs from pg_stat_io where object = 'wal'`.catch(() => []);
   return {
