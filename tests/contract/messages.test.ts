@@ -225,6 +225,7 @@ describe("POST /api/v1/messages/:partitionId/:transactionId/dlq", () => {
     expect(answer.json).toEqual({ movedToDLQ: true, transactionId: "2" });
     expect(await api.deadLetters({ queue })).toMatchObject([{ transactionId: "2", data: 2 }]);
     expect((await api.message(of)).status).toBe("dead_letter");
+    expect((await api.http.get(`/api/v1/status?queue=${queue}`)).json.errors.dlqMessages).toBe(1);
     const seen: unknown[] = [];
     for (let popped = await api.pop(queue, { batch: 10, autoAck: true }); popped.length > 0; ) {
       seen.push(...payloads(popped));

@@ -169,6 +169,7 @@ export async function messageMoveToDeadLetter(context: EngineContext, params: Me
   if (groups === 0) {
     return ok({ movedToDLQ: false, transactionId, error: "No consumer group has the message left to consume" });
   }
+  context.counters.acknowledged(ref.queueId, 0, 0, groups);
   context.queuesReady([ref.queueId], [ref.partitionId]);
   return ok({ movedToDLQ: true, transactionId });
 }

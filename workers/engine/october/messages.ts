@@ -134,6 +134,7 @@ export async function octoberMessageDeadLetter(context: EngineContext, params: O
   const groups = await withConflictRetry(() => octoberDeadLetter(context.database.look, place, MOVED));
   if (groups === null) throw NOT_FOUND();
   if (groups === 0) throw new QueenError("MESSAGE_STATE", { detail: "Message is not failed" });
+  context.counters.acknowledged(place.queueId, 0, 0, groups);
   context.queuesReady([place.queueId], [place.partitionId]);
   return ok({ movedToDLQ: true, transactionId: params.transactionId });
 }
