@@ -42,10 +42,10 @@ describe("two instances on one database", () => {
     for (const api of [a, b]) {
       const { series } = await until(async () => {
         const answer = await json(api, `/api/v1/analytics/queue-ops?queue=${QUEUE}`);
-        return sum(answer.series, "pushMessages") === 8 && sum(answer.series, "popMessages") === 6 && answer;
+        const sums = ["pushMessages", "popMessages", "ackSuccess"].map((field) => sum(answer.series, field));
+        return `${sums}` === "8,6,4" && answer;
       });
       expect(sum(series, "pushRequests")).toBe(2);
-      expect(sum(series, "ackSuccess")).toBe(4);
       expect(sum((await json(api, "/api/v1/status")).throughput, "processed")).toBe(6);
     }
   });
