@@ -142,13 +142,16 @@ export class Waiters {
   }
 
   /**
-   * Whether a pop of a whole queue may park without looking first: another one of its group is parked, which found nothing
-   * and would have been woken since. Not while there are other instances: what they push is announced with a delay.
+   * Whether a pop of a whole queue may park without looking first: another one of its group is parked there alone, which found
+   * nothing and would have been woken since. (One that waits for many queues may have looked at some only.) Not while there are other instances: what they push is announced with a delay.
    */
   isKnownEmpty(queueId: number, groupId: number): boolean {
     // The first worker speaks for the instance: see enterAll.
     if (Atomics.load(this.#parked, 0) !== 0) return false;
-    return this.#next(queueId, groupId) !== null;
+    for (const waiter of this.#byQueue.get(queueId) ?? []) {
+      if (waiter.partitionId === null && waiter.queueIds.length === 1 && waiter.groupIds[0] === groupId) return true;
+    }
+    return false;
   }
 
   /**

@@ -127,6 +127,9 @@ describe("parked pops", () => {
     expect(second.isKnownEmpty(1, 1)).toBe(false);
     park(second, [1]);
     park(second, [2], { partitionId: 7 });
+    // One that waits for many queues may have looked at some of them only.
+    park(second, [3, 4]);
+    expect([second.isKnownEmpty(3, 1), second.isKnownEmpty(4, 1)]).toEqual([false, false]);
     const known = () => [second.isKnownEmpty(1, 1), second.isKnownEmpty(1, 2), second.isKnownEmpty(2, 1)];
     expect(known()).toEqual([true, false, false]);
     first.enterAll(true);
