@@ -11,10 +11,10 @@ import { databaseSocket, openDatabase } from "../support/database.ts";
 import { uniqueName } from "../support/names.ts";
 import { Random, runSeed } from "../support/random.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-import { untilTime } from "../support/wait.ts";
+import { until, untilTime } from "../support/wait.ts";
 
 /** Who dies how often: the server, the server and its database with it, or the database under a server that lives. */
-const VICTIMS = { server: 14, both: 5, database: 1 };
+const VICTIMS = { server: 8, both: 3, database: 1 };
 type Victim = keyof typeof VICTIMS;
 /** Load between a start and the next crash, in milliseconds. */
 const LOAD_MS = { min: 20, max: 900 };
@@ -26,7 +26,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** Kills a victim and waits until the server is gone; one that outlives its database ends by itself. */
+/** Kills a victim and waits until the server is gone; one that outlives its database buffers pushes until it ends by itself. */
 async function crash(victim: Victim): Promise<void> {
   const { pid } = await databaseSocket(server.dataDir);
   if (victim !== "database") process.kill(server.pid, "SIGKILL");
@@ -54,13 +54,17 @@ describe("kill -9", () => {
       await untilTime(Date.now() + random.int(LOAD_MS.min, LOAD_MS.max));
       let started = (): void => {};
       scene.up = new Promise<void>((resolve) => (started = resolve));
+      const start = performance.now();
       await crash(victim);
       server = await startServer({ dataDir: server.dataDir });
+      if (victim !== "server") scene.history.outages.push({ start, end: performance.now() });
       for (const { http } of scene.apis) http.url = server.url;
       started();
     }
     scene.finish();
     await actors;
+    const pending = async () => (await scene.apis[0]!.http.get("/api/v1/status/buffers")).json.pending;
+    await until(async () => (await pending()) === 0, 30_000, "buffered messages are stored");
 
     const sql = await openDatabase(server.dataDir);
     try {

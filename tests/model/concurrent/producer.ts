@@ -37,9 +37,8 @@ export async function pushItems(scene: Scene, random: Random, items: readonly Pu
   const results: PushResult[] = answered ? value.json.slice(steer.length) : [];
   for (const [at, { partition, transactionId }] of items.entries()) {
     const result = results[at];
-    if (result && result.status !== "queued" && result.status !== "duplicate")
-      throw new Error(`push: ${JSON.stringify(result)}`);
-    const outcome = result ? (result.status as "queued" | "duplicate") : "unknown";
+    const outcome = result ? result.status : "unknown";
+    if (outcome === "failed") throw new Error(`push: ${JSON.stringify(result)}`);
     const messageId = result?.message_id ?? null;
     scene.history.pushes.push({ start, end, partition: partition!, transactionId: transactionId!, outcome, messageId });
     if (result?.partition_id) scene.partitionIds.set(partition!, result.partition_id);

@@ -54,6 +54,11 @@ function good(): History {
 
 const PLANTED: [string, RegExp, (history: History) => void][] = [
   ["a push without its message", /not in the log/, (h) => h.log.get("p")!.pop()],
+  [
+    "a buffered push that never came",
+    /answered buffered and is not in the log/,
+    (h) => h.pushes.push({ ...h.pushes[1]!, transactionId: "gone", outcome: "buffered", messageId: null }),
+  ],
   ["an id queued twice", /queued 2 times/, (h) => h.pushes.push({ ...h.pushes[1]!, start: 200, end: 205 })],
   [
     "a duplicate told another id",
@@ -133,6 +138,15 @@ describe("checks of histories", () => {
     ack(history, 1_210, "L3", 0, { outcome: "unknown" });
     pop(history, 3_000, "L4", [0, 1, 2, 3]);
     for (const n of [0, 1, 2, 3]) ack(history, 3_010, "L4", n);
+    expect(checkHistory(history, ["g"])).toEqual([]);
+  });
+
+  test("accept a push that was buffered, and an empty pop while the database was away", () => {
+    const history = good();
+    Object.assign(history.pushes[3]!, { outcome: "buffered", messageId: null });
+    pop(history, 60, "", []);
+    expect(checkHistory(history, ["g"]).join("\n")).toMatch(/did not see offset 0/);
+    history.outages.push({ start: 50, end: 70 });
     expect(checkHistory(history, ["g"])).toEqual([]);
   });
 

@@ -27,7 +27,7 @@ function checkLog({
     if (outcome === "unknown") continue;
     if (outcome === "queued") queued.set(key, (queued.get(key) ?? 0) + 1);
     if (offset < 0) violations.push(`${key} was answered ${outcome} and is not in the log`);
-    else if (log(partition)[offset]!.messageId !== messageId)
+    else if (outcome !== "buffered" && log(partition)[offset]!.messageId !== messageId)
       violations.push(
         `${key} was answered ${outcome} with ${messageId}, the log has ${log(partition)[offset]!.messageId}`,
       );
@@ -206,6 +206,7 @@ function checkVisibility(evidence: Evidence): string[] {
   const { history } = evidence;
   for (const pop of history.pops) {
     if (pop.messages.length > 0 || pop.outcome === "unknown") continue;
+    if (history.outages.some((outage) => outage.start <= pop.end && outage.end >= pop.start)) continue;
     const others = history.pops.filter(
       (other) => other !== pop && other.group === pop.group && other.start <= pop.end && other.end >= pop.start,
     );

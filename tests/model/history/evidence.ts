@@ -109,8 +109,8 @@ export class Evidence {
       const offset = this.offsetOf(push.partition, push.transactionId);
       const winners = this.#winners.get(push.partition);
       const before = winners?.get(offset);
-      // Of attempts without an answer the first one may be the one that counted.
-      if (push.outcome === "queued" || (push.outcome === "unknown" && (!before || before.start > push.start))) {
+      // Of attempts that were not answered `queued` the first one may be the one that counted.
+      if (push.outcome === "queued" || (push.outcome !== "duplicate" && (!before || before.start > push.start))) {
         if (before?.outcome !== "queued") winners?.set(offset, push);
       }
     }

@@ -15,8 +15,8 @@ export interface Span {
 export interface PushRecord extends Span {
   partition: string;
   transactionId: string;
-  /** `unknown`: no answer came. */
-  outcome: "queued" | "duplicate" | "unknown";
+  /** `buffered`: taken by the server's spool, so that it gets there later, in its turn. `unknown`: no answer came. */
+  outcome: "queued" | "duplicate" | "buffered" | "unknown";
   messageId: string | null;
 }
 
@@ -86,6 +86,8 @@ export class History {
   readonly acks: AckRecord[] = [];
   readonly resets: ResetRecord[] = [];
   readonly extensions: ExtensionRecord[] = [];
+  /** When the database may have been away: a pop then answers empty, whatever there is. */
+  readonly outages: Span[] = [];
   /** By partition; read from the store at the end. */
   readonly log = new Map<string, LogEntry[]>();
   #calls = 0;
