@@ -17,7 +17,7 @@ const TRIED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["npm install && npm start", "two-commands.test.ts"],
   ["npm install && npm test", "two-commands.test.ts"],
   ["bun install && bun run server", "two-commands.test.ts"],
-  ["bun test", "two-commands.test.ts"],
+  ["bun run test", "two-commands.test.ts"],
   ["DATABASE_URL=postgres://user:password@host/database npm start", "postgres15.test.ts"],
 ]);
 

@@ -123,7 +123,7 @@ describe("in a fresh clone, with Bun alone", () => {
       expect((await api.http.get("/health")).status).toBe(200);
     }));
 
-  test("bun test runs the tests", async () => {
-    expect(await expectSuccess(["bun", "test", SMOKE], bun)).toContain(" 0 fail");
+  test("bun run test runs the tests", async () => {
+    expect(await expectSuccess(["bun", "run", "test", SMOKE], bun)).toContain(" 0 fail");
   });
 });
