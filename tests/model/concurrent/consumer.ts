@@ -68,6 +68,16 @@ export async function work(scene: Scene, random: Random, group: string): Promise
   }
 }
 
+/** Completes everything, poison too, at once: nothing comes twice but for a lost answer. */
+export async function steady(scene: Scene, random: Random, group: string): Promise<void> {
+  while (await scene.proceed()) {
+    const messages = await pop(scene, random, group, { batch: random.pick([10, 50]), partitions: 3 });
+    const verdicts = messages.map((message) => ({ message, status: "completed" as const }));
+    if (random.chance(0.3)) await speak(scene, random, verdicts, true);
+    else await acknowledge(scene, random, verdicts, true);
+  }
+}
+
 /** Lets many leases run out, and acknowledges too late. */
 export async function dawdle(scene: Scene, random: Random, group: string): Promise<void> {
   while (await scene.proceed()) {

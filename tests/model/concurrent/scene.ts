@@ -34,6 +34,8 @@ export class Scene {
   readonly createdAt: string[] = [];
   /** Actors pause until this resolves. */
   up: Promise<unknown> = Promise.resolve();
+  /** How long each actor rests before an operation, in milliseconds. */
+  breathMs = 0;
   #left: number;
   readonly #deadline: number;
 
@@ -68,6 +70,7 @@ export class Scene {
   /** @returns Whether there is another operation to do, once a server is up; counts it. */
   async proceed(): Promise<boolean> {
     await this.up;
+    if (this.breathMs > 0) await new Promise((resolve) => setTimeout(resolve, this.breathMs));
     this.#left -= 1;
     return !this.over;
   }

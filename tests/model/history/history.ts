@@ -97,6 +97,19 @@ export class History {
     this.retryLimit = retryLimit;
   }
 
+  /**
+   * Notes when the database may have been away. What had no answer by then may take effect until some time after it.
+   */
+  addOutage(start: number, end: number): void {
+    this.outages.push({ start, end });
+    const lost = [this.pushes, this.pops, this.acks, this.extensions].flatMap(
+      (records): (Span & { outcome: string })[] => records.filter(({ outcome }) => outcome === "unknown"),
+    );
+    for (const record of [...lost, ...this.resets]) {
+      if (record.end >= start && record.start <= end) record.end = Math.max(record.end, end + AFTERMATH_MS);
+    }
+  }
+
   /** @returns A number for the acknowledgements of one request. */
   newCall(): number {
     this.#calls += 1;
@@ -107,15 +120,23 @@ export class History {
 /** How long after a client lost sight of it a call may still take effect: the server may die, its database goes on. */
 const AFTERMATH_MS = 2_000;
 
-/** Times a call. `value` is undefined when it threw or was answered 5xx: then its outcome is unknown. */
+/** How long a client that got no answer pauses: one that asks a dead server again and again stops the others from working. */
+const BACKOFF_MS = 20;
+
+/**
+ * Times a call. `value` is undefined when it threw, or was answered 5xx, or 409 (it was interrupted, and repeating it is
+ * not safe): then its outcome is unknown.
+ */
 export async function timed<T>(call: () => Promise<T>): Promise<Span & { value: T | undefined }> {
   const start = performance.now();
   try {
     const value = await call();
     const status = (value as { status?: unknown } | null)?.status;
-    if (typeof status !== "number" || status < 500) return { start, end: performance.now(), value };
+    if (typeof status !== "number" || (status < 500 && status !== 409)) return { start, end: performance.now(), value };
   } catch {
     // A broken connection, or a client that went away.
   }
-  return { start, end: performance.now() + AFTERMATH_MS, value: undefined };
+  const end = performance.now() + AFTERMATH_MS;
+  await new Promise((resolve) => setTimeout(resolve, BACKOFF_MS));
+  return { start, end, value: undefined };
 }
