@@ -42,6 +42,7 @@ export async function pushItems(scene: Scene, random: Random, items: readonly Pu
     const messageId = result?.message_id ?? null;
     scene.history.pushes.push({ start, end, partition: partition!, transactionId: transactionId!, outcome, messageId });
     if (result?.partition_id) scene.partitionIds.set(partition!, result.partition_id);
+    if (result && transactionId!.startsWith("private")) scene.deletable.push(items[at]!);
   }
   return answered;
 }

@@ -27,7 +27,7 @@ export class Scene {
   readonly partitionIds = new Map<string, string>();
   /** Items that were pushed at least once and may be pushed again. */
   readonly repeatable: PushItem[] = [];
-  /** Private messages that are still there. */
+  /** Private messages that were answered, so that nobody pushes them again, and are still there. */
   readonly deletable: PushItem[] = [];
   /** Messages that were dead-lettered and may be given back. */
   readonly dead: { partition: string; transactionId: string }[] = [];
@@ -85,7 +85,7 @@ export class Scene {
       transactionId: id,
       payload: { id, pad: "x".repeat(random.pick([0, 10, 10, 3_000])) },
     };
-    (kind === "private" ? this.deletable : this.repeatable).push(item);
+    if (kind !== "private") this.repeatable.push(item);
     return item;
   }
 
