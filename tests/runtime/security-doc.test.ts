@@ -6,13 +6,14 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES } from "../../server/config-variables.ts";
+import { readBlocks } from "../support/document.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { ROOT, runProgram, temporaryFolder } from "./program.ts";
 
 setDefaultTimeout(60_000);
 
 const TEXT = readFileSync(join(ROOT, "docs/security.md"), "utf8");
-const commands = [...TEXT.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+const commands = readBlocks("docs/security.md").map(({ text }) => text);
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

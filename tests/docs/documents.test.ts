@@ -1,0 +1,105 @@
+/**
+ * The documents say nothing that was not tried: every command and program in them runs here, in order, against a server,
+ * or names the test that runs it, or says why it cannot be run.
+ */
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { VARIABLES } from "../../server/config-variables.ts";
+import { ROOT, temporaryFolder } from "../runtime/program.ts";
+import { type Block, printsAsShown, readBlocks, tryDocument } from "../support/document.ts";
+import { sharedServer } from "../support/server.ts";
+
+setDefaultTimeout(120_000);
+
+/** Documents whose blocks are run by a test of their own, because they need more than a server. */
+const TRIED_BY: Record<string, string> = {
+  "docs/security.md": "tests/runtime/security-doc.test.ts",
+};
+/** Documents whose commands are those of the repository's folder. */
+const IN_REPOSITORY = new Set(["docs/examples/README.md"]);
+
+const DOCUMENTS = [...globSync(["*.md", "docs/**/*.md"], { cwd: ROOT })].sort();
+const blocks = new Map<string, Block[]>(DOCUMENTS.map((path) => [path, readBlocks(path)]));
+const hasRunnable = (path: string) => blocks.get(path)!.some(({ kind }) => kind === "run");
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+test.each(DOCUMENTS.filter((path) => hasRunnable(path) && !(path in TRIED_BY)))(
+  "%s: every block does what it says",
+  async (path) => {
+    const { url } = await sharedServer();
+    const folder = temporaryFolder();
+    folders.push(folder);
+    const cwd = IN_REPOSITORY.has(path) ? ROOT : folder;
+    expect(await tryDocument(path, { url, folder, cwd })).toEqual([]);
+  },
+);
+
+test("what is not run here names a test that is there, or a reason", () => {
+  for (const [path, test] of Object.entries(TRIED_BY)) {
+    expect(DOCUMENTS).toContain(path);
+    expect(readFileSync(join(ROOT, test), "utf8"), test).toContain(path);
+  }
+  const counts: Record<string, number> = {};
+  const untested: string[] = [];
+  for (const [path, list] of blocks) {
+    for (const { kind, note, line } of list) {
+      counts[kind] = (counts[kind] ?? 0) + 1;
+      if (kind === "tested-by") expect(existsSync(join(ROOT, note)), `${path}:${line}: ${note}`).toBe(true);
+      if (kind === "untested") untested.push(`${path}:${line}: ${note}`);
+    }
+  }
+  // For whoever reads the log: what of the documents no test vouches for.
+  console.log(`${JSON.stringify(counts)}\n${untested.join("\n")}`);
+  expect(counts.run).toBeGreaterThan(0);
+});
+
+test("JSON that is shown is JSON, and no code hides in indented lines", () => {
+  for (const [path, list] of blocks) {
+    for (const { language, kind, text, line } of list) {
+      if (language === "json" && kind === "picture") expect(() => JSON.parse(text), `${path}:${line}`).not.toThrow();
+    }
+    const outside = readFileSync(join(ROOT, path), "utf8").replaceAll(/^( *)```[\s\S]*?^\1```$/gm, "");
+    expect(outside.match(/\n\n {4}(?! |[-*\d])\S.*/g), `${path} has an indented block`).toBeNull();
+  }
+});
+
+test("files, scripts and variables that the documents name exist", () => {
+  const deno: { tasks: object } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  for (const path of DOCUMENTS) {
+    const text = readFileSync(join(ROOT, path), "utf8");
+    for (const [, script] of text.matchAll(/\b(?:bun|npm) run ([a-z]+:[\w:]+|[a-z]+)(?=[`\s])/g))
+      expect(packageJson.scripts, path).toHaveProperty([script!]);
+    for (const [, task] of text.matchAll(/deno task (\w+)/g)) expect(deno.tasks, path).toHaveProperty([task!]);
+    for (const [, target] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)/g))
+      expect(existsSync(join(ROOT, dirname(path), target!)), `${path}: ${target}`).toBe(true);
+    for (const [, name] of text.matchAll(/`([A-Z][A-Z]*_[A-Z_]+)[`=]/g))
+      expect(isVariable(name!), `${path}: ${name}`).toBe(true);
+  }
+});
+
+/** Names of settings; families such as `JWT_*`, and what belongs to other programs, are no settings. */
+function isVariable(name: string): boolean {
+  return name in VARIABLES || name.endsWith("_") || OF_OTHERS.has(name);
+}
+const OF_OTHERS = new Set([
+  "QUEEN_URL",
+  "QUEEN_TOKEN",
+  "NO_COLOR",
+  "OLD_DATABASE_URL",
+  "NEW_DATABASE_URL",
+  "MIMALLOC_PURGE_DELAY",
+  "MIMALLOC_PURGE_HOLES_MIN_INTERVAL",
+]);
+
+test("outputs are compared: what differs is noticed, what may differ is not", () => {
+  expect(printsAsShown('{"a":1,"id":"xyz"}', '{ "a": 1, "id": "…" }')).toBe(true);
+  expect(printsAsShown('{"a":2,"id":"xyz"}', '{ "a": 1, "id": "…" }')).toBe(false);
+  expect(printsAsShown("one two", "one")).toBe(false);
+  expect(printsAsShown("", "…")).toBe(true);
+});

@@ -1,0 +1,126 @@
+/**
+ * Code in Markdown documents, and how it is run.
+ *
+ * A fenced block is tried by being run, in the order of the document. What its first line says after the language tells
+ * otherwise:
+ *
+ * - ` ```sh tested-by tests/a.test.ts ` — that test runs it;
+ * - ` ```sh untested why ` — it cannot be run by a test, for this reason;
+ * - ` ```json output ` — what the block before it prints; `…` stands for anything, and white space does not count.
+ *
+ * Blocks of other languages (`text`, `json`, `sql`, …) and of none are pictures; JSON must be JSON.
+ *
+ * @module
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, runProgram } from "../runtime/program.ts";
+
+/** What is done with a block. */
+export type BlockKind = "run" | "output" | "tested-by" | "untested" | "picture";
+
+/** A fenced block. */
+export interface Block {
+  readonly kind: BlockKind;
+  readonly language: string;
+  /** The path of a test, or the reason; empty for other kinds. */
+  readonly note: string;
+  /** Without the fences. */
+  readonly text: string;
+  /** Of its opening fence, from 1. */
+  readonly line: number;
+}
+
+/** Where the blocks of a document run. */
+export interface Surroundings {
+  /** Base address of the server that stands for `http://localhost:6632`. */
+  url: string;
+  /** Programs are written here. */
+  folder: string;
+  /** Where commands run; `folder` when left out. */
+  cwd?: string;
+}
+
+const RUNNABLE = new Set(["sh", "js", "ts"]);
+const ADDRESS = "localhost:6632";
+const FENCE = /^( *)```(.*)\n([\s\S]*?)^\1```$/gm;
+
+/**
+ * Reads the fenced blocks of a document.
+ *
+ * @param path - From the root of the repository.
+ * @throws Error when a block has words after its language that mean nothing.
+ */
+export function readBlocks(path: string): Block[] {
+  const document = readFileSync(join(ROOT, path), "utf8");
+  return [...document.matchAll(FENCE)].map((match) => {
+    const line = document.slice(0, match.index).split("\n").length;
+    const [language = "", word = "", ...rest] = match[2]!.trim().split(/\s+/);
+    const text = match[3]!.replaceAll(new RegExp(`^${match[1]}`, "gm"), "").trimEnd();
+    return { ...kindOf(language, word, rest.join(" "), `${path}:${line}`), language, text, line };
+  });
+}
+
+function kindOf(language: string, word: string, note: string, place: string): { kind: BlockKind; note: string } {
+  if (word === "") return { kind: RUNNABLE.has(language) ? "run" : "picture", note };
+  if (word === "output" && note === "") return { kind: "output", note };
+  if ((word === "tested-by" || word === "untested") && note !== "") return { kind: word, note };
+  throw new Error(`${place}: "${word} ${note}" after the language means nothing`);
+}
+
+/**
+ * Runs one block. A command ends at its first failure.
+ *
+ * @returns What it printed, errors included.
+ * @throws Error with all output when it does not end with 0.
+ */
+export async function runBlock(block: Block, { url, folder, cwd = folder }: Surroundings): Promise<string> {
+  const host = new URL(url).host;
+  const text = block.text.replaceAll(ADDRESS, host);
+  const env = {
+    PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`,
+    HOME: folder,
+    QUEEN_URL: url,
+  };
+  const { code, output } = await runProgram(commandOf(block, text, folder), { cwd, env });
+  if (code !== 0) throw new Error(`line ${block.line} ended with ${code}\n${text}\n${output}`);
+  return output;
+}
+
+function commandOf({ language, line }: Block, text: string, folder: string): [string, ...string[]] {
+  if (language === "sh") return ["sh", "-e", "-c", text];
+  const file = join(folder, `line-${line}.${language === "js" ? "mjs" : "ts"}`);
+  writeFileSync(file, text);
+  return [process.execPath, "run", file];
+}
+
+/**
+ * Compares what a block printed with what the document shows.
+ *
+ * @param shown - `…` stands for anything, also for nothing. White space does not count.
+ */
+export function printsAsShown(printed: string, shown: string): boolean {
+  const bare = (text: string) => text.replaceAll(/\s/g, "");
+  const pieces = bare(shown).split("…").map(RegExp.escape);
+  return new RegExp(`^${pieces.join("[\\s\\S]*")}$`).test(bare(printed));
+}
+
+/**
+ * Tries a document: runs what can be run, in order, and compares what is shown as output.
+ *
+ * @param path - From the root of the repository.
+ * @returns One sentence for each thing that is not as the document says; empty when it is true.
+ * @throws Error as {@link runBlock} does.
+ */
+export async function tryDocument(path: string, surroundings: Surroundings): Promise<string[]> {
+  const wrong: string[] = [];
+  let printed: string | undefined;
+  for (const block of readBlocks(path)) {
+    if (block.kind === "run") printed = await runBlock(block, surroundings);
+    else if (block.kind !== "output") printed = undefined;
+    else if (printed === undefined) wrong.push(`${path}:${block.line}: no block that runs stands before this output`);
+    else if (!printsAsShown(printed, block.text))
+      wrong.push(`${path}:${block.line}: shown\n${block.text}\nprinted\n${printed}`);
+  }
+  return wrong;
+}
