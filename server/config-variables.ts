@@ -294,6 +294,15 @@ export const VARIABLES = {
     unit: "bytes",
     description: "Most bytes of unanswered request bodies per worker; past it 503.",
   },
+  BACKLOG_WAIT_MAX_MS: {
+    type: "integer",
+    default: 100,
+    min: 1,
+    max: 60_000,
+    unit: "ms",
+    description:
+      "Once more than 64 requests of a kind (writing, acknowledging, popping, looking) have waited at a worker for half a second, it takes only as many as it answers within this time; past it 503.",
+  },
   SEGMENT_CACHE_BYTES: {
     type: "integer",
     default: null,

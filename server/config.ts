@@ -79,7 +79,12 @@ export interface Config extends AccessConfig {
   readonly autoCreateQueues: boolean;
   readonly bodyBytesMax: number;
   /** Bounds per worker. */
-  readonly backlog: { readonly requestsMax: number; readonly pollsMax: number; readonly bytesMax: number };
+  readonly backlog: {
+    readonly requestsMax: number;
+    readonly pollsMax: number;
+    readonly bytesMax: number;
+    readonly waitMaxMs: number;
+  };
   readonly segmentCacheBytesMax: number;
   readonly spool: SpoolConfig;
   /** When answers are compressed for clients that accept it. */
@@ -204,6 +209,7 @@ function toConfig(
       requestsMax: values.BACKLOG_REQUESTS_MAX,
       pollsMax: values.BACKLOG_POLLS_MAX,
       bytesMax: values.BACKLOG_BYTES_MAX,
+      waitMaxMs: values.BACKLOG_WAIT_MAX_MS,
     },
     segmentCacheBytesMax: values.SEGMENT_CACHE_BYTES ?? segmentCacheBytes(machine.memoryBytes, workerCount),
     spool: spoolConfig(values, values.QUEEN_DATA_DIR ?? machineDataDir(values.XDG_DATA_HOME, machine)),

@@ -12,6 +12,7 @@ import type { EventBatch } from "../../workers/protocol/events.ts";
 import { INSTANCE_STATE_UNKNOWN, type InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
 import { PARKED_SLOTS, type WorkerMessage, type WorkerRequest, type WorkerSettings } from "../../workers/protocol.ts";
+import { type Admission, REFUSED, UNMARKED } from "./admission.ts";
 import { Durations, type OperationReading } from "./durations.ts";
 import { EventRelay } from "./event-relay.ts";
 import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
@@ -37,6 +38,9 @@ export type { Answer, LogLine } from "./slot.ts";
 /** How long a waiting pop that cannot be carried out is held, so that clients that poll again at once do not spin. */
 const REFUSED_POLL_HOLD_MS = 1_000;
 
+/** How much of the bounds on requests and bytes there is for a queue that has little of what is unanswered. */
+const RESERVE = 1.125;
+
 /** Bounds of what is unanswered, per worker. */
 export interface BacklogLimits {
   /** Requests other than waiting pops. */
@@ -45,6 +49,8 @@ export interface BacklogLimits {
   pollsMax: number;
   /** Bytes of request bodies; one body is always let through, however large. */
   bytesMax: number;
+  /** How long a request may wait in a backlog that stands, in milliseconds. */
+  waitMaxMs: number;
 }
 
 /** What {@link createPool} needs. */
@@ -66,6 +72,8 @@ export interface WorkerState {
   requestCount: number;
   pollCount: number;
   byteCount: number;
+  /** Requests refused because too much was unanswered, since the start. */
+  refusals: number;
 }
 
 /** State of the pool. */
@@ -154,6 +162,7 @@ class WorkerPool implements Pool {
           spawn: options.spawn,
           log: options.log,
           durations: this.#durations,
+          waitMaxMs: options.backlog.waitMaxMs,
           onNews: (from, message) => this.#forward(from, message),
           onState: (state) => this.#enter(state),
           onEvents: (message) => this.#relay.take(message),
@@ -179,11 +188,13 @@ class WorkerPool implements Pool {
     if (index === -1) return this.#refuse(request, "down");
     const slot = this.#slots[index]!;
     const isPoll = request.operation === "pop" && request.params.wait;
-    if (!this.#hasRoom(slot, request, isPoll)) return this.#refuse(request, "busy");
+    const admission = slot.admissionOf(request, isPoll);
+    const mark = this.#admit(slot, request, isPoll, admission);
+    if (mark === REFUSED) return this.#refuse(request, "busy");
     const id = this.#nextId++;
     request.id = id;
     return new Promise((resolve) => {
-      slot.add(request, isPoll, resolve);
+      slot.add(request, isPoll, admission, mark, resolve);
       this.#scheduleFlush();
       if (signal === undefined) return;
       signal.addEventListener("abort", () => {
@@ -204,6 +215,7 @@ class WorkerPool implements Pool {
         requestCount: slot.requestCount,
         pollCount: slot.pollCount,
         byteCount: slot.byteCount,
+        refusals: slot.refusals,
       })),
     };
   }
@@ -225,10 +237,20 @@ class WorkerPool implements Pool {
     return this.#stopping;
   }
 
-  #hasRoom(slot: Slot, request: WorkerRequest, isPoll: boolean): boolean {
-    if (isPoll) return slot.pollCount < this.#backlog.pollsMax;
-    if (slot.requestCount >= this.#backlog.requestsMax) return false;
-    return slot.byteCount === 0 || slot.byteCount + bodySize(request.body) <= this.#backlog.bytesMax;
+  /** @returns The mark of its admission, or {@link REFUSED}. */
+  #admit(slot: Slot, request: WorkerRequest, isPoll: boolean, admission: Admission | null): number {
+    if (isPoll) return slot.pollCount < this.#backlog.pollsMax ? UNMARKED : REFUSED;
+    if (admission === null) return this.#hasRoom(slot, request, RESERVE) ? UNMARKED : REFUSED;
+    const mayEnter =
+      this.#hasRoom(slot, request, 1) || (admission.hasLittle(request) && this.#hasRoom(slot, request, RESERVE));
+    if (mayEnter) return admission.enter(request);
+    admission.refused();
+    return REFUSED;
+  }
+
+  #hasRoom(slot: Slot, request: WorkerRequest, share: number): boolean {
+    if (slot.requestCount >= this.#backlog.requestsMax * share) return false;
+    return slot.byteCount === 0 || slot.byteCount + bodySize(request.body) <= this.#backlog.bytesMax * share;
   }
 
   #refuse(request: WorkerRequest, reason: RefusalReason): Promise<Answer> {
@@ -264,11 +286,11 @@ class WorkerPool implements Pool {
     };
     const slot = this.#slots[0]!;
     const reason = this.#stopping !== null ? "stopping" : slot.alive ? "busy" : "down";
-    if (reason !== "busy" || !this.#hasRoom(slot, request, false)) {
+    if (reason !== "busy" || !this.#hasRoom(slot, request, 1)) {
       resolve(refusalFor(request, reason));
       return;
     }
-    slot.add(request, false, (spooled) => resolve(spooled.status === 201 ? answer : spooled));
+    slot.add(request, false, null, UNMARKED, (spooled) => resolve(spooled.status === 201 ? answer : spooled));
     this.#scheduleFlush();
   }
 

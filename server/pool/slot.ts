@@ -21,6 +21,7 @@ import {
   type WorkerResponse,
   type WorkerSettings,
 } from "../../workers/protocol.ts";
+import { Admission, kindOf } from "./admission.ts";
 import type { Durations } from "./durations.ts";
 import { EMPTY, interruptionFor, type Refusal } from "./refusal.ts";
 import { bodySize, type Load } from "./spread.ts";
@@ -56,6 +57,8 @@ export interface SlotOptions {
   spawn: () => Worker;
   log: LogLine;
   durations: Durations;
+  /** How long a request may wait in a backlog that stands, in milliseconds. */
+  waitMaxMs: number;
   /** Receives what is not an answer: news for the other workers. */
   onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
   onState: (state: InstanceState) => void;
@@ -71,6 +74,9 @@ interface Pending {
   readonly byteCount: number;
   readonly isPoll: boolean;
   readonly startedAtMs: number;
+  /** Null: it was taken whatever else there is. */
+  readonly admission: Admission | null;
+  readonly mark: number;
   readonly resolve: (answer: Answer) => void;
 }
 
@@ -84,6 +90,7 @@ export class Slot implements Load {
   state: "starting" | "ready" | "resting" | "stopped" = "starting";
   readonly #options: SlotOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #admissions: Readonly<Record<"write" | "answer" | "read" | "look", Admission>>;
   #worker: Worker | null = null;
   #outbox: WorkerRequest[] = [];
   #transfers: ArrayBuffer[] = [];
@@ -101,6 +108,20 @@ export class Slot implements Load {
 
   constructor(options: SlotOptions) {
     this.#options = options;
+    const made = () => new Admission(options.waitMaxMs);
+    this.#admissions = { write: made(), answer: made(), read: made(), look: made() };
+  }
+
+  /** Requests that were refused because too much was unanswered. */
+  get refusals(): number {
+    const { write, answer, read, look } = this.#admissions;
+    return write.refusals + answer.refusals + read.refusals + look.refusals;
+  }
+
+  /** What decides about requests like this one; null: nothing but the hard bounds does. */
+  admissionOf(request: WorkerRequest, isPoll: boolean): Admission | null {
+    const kind = isPoll ? "free" : kindOf(request.operation);
+    return kind === "free" ? null : this.#admissions[kind];
   }
 
   get alive(): boolean {
@@ -125,14 +146,33 @@ export class Slot implements Load {
     });
   }
 
-  /** Takes a request over; `resolve` is called exactly once. It travels with the next {@link Slot.flush}. */
-  add(request: WorkerRequest, isPoll: boolean, resolve: (answer: Answer) => void): void {
+  /**
+   * Takes a request over, which travels with the next {@link Slot.flush}.
+   *
+   * @param admission - Who let it in, with the `mark` it gave; null: nobody was asked.
+   * @param resolve - Called exactly once.
+   */
+  add(
+    request: WorkerRequest,
+    isPoll: boolean,
+    admission: Admission | null,
+    mark: number,
+    resolve: (answer: Answer) => void,
+  ): void {
     const byteCount = bodySize(request.body);
     if (isPoll) this.pollCount++;
     else this.requestCount++;
     this.byteCount += byteCount;
     if (this.#outbox.length === 0) this.#turnAtMs = performance.now();
-    this.#pending.set(request.id, { request, byteCount, isPoll, startedAtMs: this.#turnAtMs, resolve });
+    this.#pending.set(request.id, {
+      request,
+      byteCount,
+      isPoll,
+      startedAtMs: this.#turnAtMs,
+      admission,
+      mark,
+      resolve,
+    });
     this.#outbox.push(request);
     if (request.body instanceof ArrayBuffer) this.#transfers.push(request.body);
   }
@@ -286,6 +326,11 @@ export class Slot implements Load {
       durations.add(operation, (now - pending.startedAtMs) / 1000, response.status);
       pending.resolve(response);
     }
+    const { write, answer, read, look } = this.#admissions;
+    write.tick(now);
+    answer.tick(now);
+    read.tick(now);
+    look.tick(now);
   }
 
   #divert(message: Diverted): void {
@@ -350,6 +395,7 @@ export class Slot implements Load {
     if (pending.isPoll) this.pollCount--;
     else this.requestCount--;
     this.byteCount -= pending.byteCount;
+    pending.admission?.leave(pending.mark);
     return pending;
   }
 }

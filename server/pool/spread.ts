@@ -108,6 +108,41 @@ function leastLoaded(loads: readonly Load[]): number {
   return best;
 }
 
+/**
+ * Which queue a request is for, as far as can be told without parsing it.
+ *
+ * @param marks - How many values there are; a power of two.
+ * @returns A number under `marks` that is the same for all requests of one queue and kind; -1 when the request names none.
+ */
+export function queueMark(request: WorkerRequest, marks: number): number {
+  const name = queueText(request);
+  return name === null ? -1 : hash(name) & (marks - 1);
+}
+
+function queueText(request: WorkerRequest): string | null {
+  switch (request.operation) {
+    case "push":
+    case "transaction":
+      return textField(lookAt(request.body), "queue");
+    case "pop": {
+      const { queue, namespace, task } = request.params;
+      return queue ?? namespace ?? task ?? null;
+    }
+    // Ids of leases and partitions begin with eight digits that are the queue's.
+    case "leaseExtend":
+    case "leaseAcknowledge":
+      return request.params.leaseId.slice(0, 8);
+    case "ack":
+    case "ackBatch":
+    case "streamCycle": {
+      const text = lookAt(request.body);
+      return (textField(text, "partitionId") ?? textField(text, "leaseId"))?.slice(0, 8) ?? null;
+    }
+    default:
+      return null;
+  }
+}
+
 /** Size of a body in bytes; for text its UTF-16 length, which is as good for the purpose. */
 export function bodySize(body: WorkerRequest["body"]): number {
   if (body === null) return 0;

@@ -31,7 +31,7 @@ beforeAll(async () => {
   pool = createPool({
     workerCount: WORKERS,
     settings: (index) => ({ ...engine.context.settings, index, workerCount: WORKERS, connectionsMax: 8, spool }),
-    backlog: { requestsMax: 1_000, pollsMax: 1_000, bytesMax: 1e8 },
+    backlog: { requestsMax: 1_000, pollsMax: 1_000, bytesMax: 1e8, waitMaxMs: 100 },
     spawn: () => {
       const worker = spawnWorker();
       worker.addEventListener("message", ({ data }) => {

@@ -80,7 +80,7 @@ export class Wire {
       this.#received = Buffer.from(all);
       return;
     }
-    const head = all.latin1Slice(0, headEnd).toLowerCase();
+    const head = all.toString("latin1", 0, headEnd).toLowerCase();
     const length = Number(/\r\ncontent-length: (\d+)/.exec(head)?.[1] ?? 0);
     const isChunked = head.includes("\r\ntransfer-encoding: chunked");
     const isWhole = isChunked

@@ -32,7 +32,7 @@ export function echoPool(options: Partial<PoolOptions> & { instanceId?: string }
   const pool = createPool({
     workerCount,
     settings: (index) => settingsOf(index, workerCount, options.instanceId ?? "test"),
-    backlog: { requestsMax: 100, pollsMax: 100, bytesMax: 1_000_000 },
+    backlog: { requestsMax: 100, pollsMax: 100, bytesMax: 1_000_000, waitMaxMs: 100 },
     spawn: () => {
       const worker = new Worker(new URL("./echo-worker.ts", import.meta.url), { type: "module" });
       spawned.push(worker);

@@ -78,7 +78,10 @@ describe("a pool", () => {
 
 describe("the backlog", () => {
   test("refuses the request past its bound at once, and takes requests again afterwards", async () => {
-    const { pool } = await startPool({ workerCount: 1, backlog: { requestsMax: 3, pollsMax: 1, bytesMax: 1_000_000 } });
+    const { pool } = await startPool({
+      workerCount: 1,
+      backlog: { requestsMax: 3, pollsMax: 1, bytesMax: 1_000_000, waitMaxMs: 100 },
+    });
     const flying = [1, 2, 3].map(() => pool.send(push("{}")));
     expect(await pool.send(push("{}"))).toMatchObject({ status: 503, retryAfterS: 1 });
     await Promise.all(flying);
@@ -86,7 +89,10 @@ describe("the backlog", () => {
   });
 
   test("counts bytes, but lets one body through whatever its size", async () => {
-    const { pool } = await startPool({ workerCount: 1, backlog: { requestsMax: 10, pollsMax: 1, bytesMax: 1_000 } });
+    const { pool } = await startPool({
+      workerCount: 1,
+      backlog: { requestsMax: 10, pollsMax: 1, bytesMax: 1_000, waitMaxMs: 100 },
+    });
     const first = pool.send(push("x".repeat(2_000)));
     expect(await pool.send(push("x"))).toMatchObject({ status: 503 });
     expect(bodyOf(await first).operation).toBe("push");
@@ -96,14 +102,20 @@ describe("the backlog", () => {
   });
 
   test("does not count parked polls as requests", async () => {
-    const { pool } = await startPool({ workerCount: 1, backlog: { requestsMax: 1, pollsMax: 5, bytesMax: 1_000 } });
+    const { pool } = await startPool({
+      workerCount: 1,
+      backlog: { requestsMax: 1, pollsMax: 5, bytesMax: 1_000, waitMaxMs: 100 },
+    });
     const polls = [1, 2, 3, 4, 5].map(() => pool.send(popRequest({ queue: "q", wait: true, timeoutMs: 500 })));
     expect(bodyOf(await pool.send(push("{}"))).operation).toBe("push");
     expect((await Promise.all(polls)).map((answer) => answer.status)).toEqual([204, 204, 204, 204, 204]);
   });
 
   test("answers a poll past its bound empty, after a pause", async () => {
-    const { pool } = await startPool({ workerCount: 1, backlog: { requestsMax: 1, pollsMax: 1, bytesMax: 1_000 } });
+    const { pool } = await startPool({
+      workerCount: 1,
+      backlog: { requestsMax: 1, pollsMax: 1, bytesMax: 1_000, waitMaxMs: 100 },
+    });
     const parked = pool.send(popRequest({ queue: "q", wait: true, timeoutMs: 400 }));
     const startedAt = performance.now();
     expect((await pool.send(popRequest({ queue: "q", wait: true, timeoutMs: 200 }))).status).toBe(204);
