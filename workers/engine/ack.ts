@@ -67,6 +67,7 @@ export class Acker {
       weigh: (item) => 1 + item.entry.failed.length,
       bondsOf: ({ entry }) => [`${entry.queueId} ${entry.partitionId} ${entry.groupId}`],
       bondsShare: false,
+      ownerOf: ({ entry }) => entry.queueId,
       sizes: context.counters.flights("ack"),
       fly: (items) => this.#fly(items),
     });

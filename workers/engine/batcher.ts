@@ -24,6 +24,8 @@ export interface BatcherOptions<Item> {
   bondsOf(item: Item): readonly string[];
   /** Whether items of the same bond may share a flight. */
   bondsShare: boolean;
+  /** When more waits than one flight takes, owners take turns; items of one bond have one owner. Absent: first come, first served. */
+  ownerOf?(item: Item): string | number;
   /** Counts how many items fly together. */
   sizes?: Histogram;
   /** Carries out a flight and settles its items itself. Must not throw. */
@@ -93,7 +95,7 @@ export class Batcher<Item> {
     const behind = new Set<string>();
     let weight = 0;
     let full = false;
-    for (const item of this.#waiting) {
+    for (const item of this.#inTurn()) {
       const bonds = bondsOf(item);
       const cost = weigh(item);
       if (!full && taken.length > 0 && weight + cost > flightWeightMax) full = true;
@@ -111,6 +113,26 @@ export class Batcher<Item> {
     this.#waiting = left;
     this.#weight -= weight;
     return taken;
+  }
+
+  /** What waits, in the order it may fly: each owner's own order is kept. */
+  #inTurn(): readonly Item[] {
+    const { ownerOf, flightWeightMax, weigh } = this.#options;
+    if (ownerOf === undefined || this.#weight <= flightWeightMax) return this.#waiting;
+    const byOwner = Map.groupBy(this.#waiting, ownerOf);
+    if (byOwner.size === 1) return this.#waiting;
+    const quantum = flightWeightMax / (2 * byOwner.size);
+    const lines = [...byOwner.values()].map((items) => ({ items, at: 0 }));
+    const ordered: Item[] = [];
+    while (ordered.length < this.#waiting.length) {
+      for (const line of lines) {
+        for (let weight = 0; weight < quantum && line.at < line.items.length; line.at += 1) {
+          ordered.push(line.items[line.at]!);
+          weight += weigh(line.items[line.at]!);
+        }
+      }
+    }
+    return ordered;
   }
 
   #launch(items: Item[]): void {

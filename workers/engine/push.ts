@@ -60,6 +60,7 @@ export class Pusher {
       weigh: (item) => item.unit.bytes,
       bondsOf: (item) => [`${item.unit.queue}\0${item.unit.partition}`],
       bondsShare: true,
+      ownerOf: (item) => item.unit.queue,
       sizes: context.counters.flights("push"),
       fly: (items) => this.#fly(items),
     });

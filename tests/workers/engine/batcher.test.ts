@@ -47,6 +47,24 @@ class Airport {
 }
 
 describe("a batcher", () => {
+  test("lets owners take turns when more waits than a flight takes, each in its own order", async () => {
+    const airport = new Airport({
+      flightsMax: 1,
+      flightWeightMax: 40,
+      ownerOf: ({ id }) => (id < 100 ? "flood" : "calm"),
+    });
+    await airport.add(item(0));
+    await airport.add(...Array.from({ length: 10 }, (_, at) => item(at + 1, 10)), item(100, 5), item(101, 5));
+    await airport.land(0);
+    expect(airport.ids[1]).toEqual([1, 100, 101, 2, 3]);
+    await airport.land(1);
+    await airport.land(2);
+    expect(airport.ids.slice(2)).toEqual([
+      [4, 5, 6, 7],
+      [8, 9, 10],
+    ]);
+  });
+
   test("flies at once when idle, with all that one turn brings", async () => {
     const airport = new Airport();
     await airport.add(item(1), item(2));
