@@ -40,6 +40,8 @@ export interface ServerOptions {
   dataDir?: string;
   /** Further environment. */
   env?: Record<string, string>;
+  /** In a process group of its own, which a Ctrl-C of the terminal does not reach. */
+  detached?: boolean;
 }
 
 /**
@@ -69,6 +71,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     cwd: options.root ?? ROOT,
     env,
     stdio: ["ignore", "pipe", "pipe"],
+    detached: options.detached ?? false,
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const written: string[] = [];
