@@ -22,7 +22,7 @@ function read(folder: string, suffix: RegExp): SourceFile[] {
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 }
 
-const CODE = ["schema", "workers", "server"].flatMap((folder) => read(folder, /\.ts$/)).filter(isWritten);
+const CODE = ["schema", "workers", "server"].flatMap((folder) => read(folder, /\.tsx?$/)).filter(isWritten);
 const TESTS = read("tests", /\.ts$/);
 const TEXTS = ["schema", "workers", "server", "tests", "docs"].flatMap((folder) => read(folder, /\.(ts|sql|md|json)$/));
 
@@ -69,7 +69,7 @@ describe("imports", () => {
   test("imports of ours end in .ts or .json", () => {
     const bare = [...CODE, ...TESTS].flatMap((file) =>
       importsOf(file)
-        .filter(({ target }) => isOurs(target) && !/\.(ts|json)$/.test(target))
+        .filter(({ target }) => isOurs(target) && !/\.(tsx?|json|css)$/.test(target))
         .map(({ target }) => `${file.path} imports ${target}`),
     );
     expect(bare).toEqual([]);
@@ -103,7 +103,7 @@ describe("form", () => {
 
   test("file names are kebab-case", () => {
     const odd = [...CODE, ...TESTS].filter(
-      ({ path }) => !/^[a-z0-9-]+(\.(test|generated))?\.ts$/.test(posix.basename(path)),
+      ({ path }) => !/^[a-z0-9-]+(\.(test|generated))?\.tsx?$/.test(posix.basename(path)),
     );
     expect(odd.map(({ path }) => path)).toEqual([]);
   });

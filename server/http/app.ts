@@ -20,6 +20,7 @@ import { type AppEnv, Routes } from "./router.ts";
 import { acknowledgeRoutes } from "./routes/acknowledge.ts";
 import { analyticsRoutes } from "./routes/analytics.ts";
 import { consumerGroupRoutes } from "./routes/consumer-group.ts";
+import { dashboardRoutes } from "./routes/dashboard.ts";
 import { deadLetterRoutes } from "./routes/dead-letter.ts";
 import { documentationRoutes } from "./routes/documentation.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -69,6 +70,7 @@ export function registerRoutes(routes: Routes): void {
     dashboardSocketRoutes,
     migrationRoutes,
     documentationRoutes,
+    dashboardRoutes,
   ]) {
     register(routes);
   }
@@ -83,7 +85,11 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { config, log, pool, version } = options;
   const observer = options.observer ?? new Observer({ pool, config, log });
   const app = new Hono<AppEnv>();
-  const bodies = new BodyReader(config.bodyBytesMax, config.workerCount * config.backlog.bytesMax);
+  const bodies = new BodyReader(
+    config.bodyBytesMax,
+    config.workerCount * config.backlog.bytesMax,
+    config.bodyTimeoutMs,
+  );
   const compression = new Compression(config.compression, config.host);
   if (config.corsOrigins !== "*") app.use(restrictOrigins(config.corsOrigins));
   const guard = config.auth === null ? null : new Guard(config.auth, log);
@@ -116,7 +122,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
 function clientErrorResponse(error: QueenError, format: "json" | "cbor"): Response {
   const headers: Record<string, string> = {};
   // What was not read is still on its way: only closing the connection keeps it from being taken for a request.
-  if (error.status === 413 || error.status === 503) headers.connection = "close";
+  if (error.status === 408 || error.status === 413 || error.status === 503) headers.connection = "close";
   if (error.status === 503) headers["retry-after"] = "1";
   return errorResponse(error.status, error.message, format, headers);
 }

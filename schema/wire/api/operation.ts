@@ -24,6 +24,7 @@ export const TAGS = {
   System: "Health, metrics, maintenance.",
   Internal: "Between instances, and what is not offered.",
   "October 2025": "The dialect of October 2025, over the same engine.",
+  Dashboard: "For people, in a browser.",
   Documentation: "This document.",
 } as const;
 

@@ -6,6 +6,7 @@
 import { acknowledgeOperations } from "./acknowledge.ts";
 import { analyticsOperations } from "./analytics.ts";
 import { consumeOperations } from "./consume.ts";
+import { dashboardOperations } from "./dashboard.ts";
 import { groupOperations } from "./groups.ts";
 import { internalOperations } from "./internal.ts";
 import { inventoryOperations } from "./inventory.ts";
@@ -45,4 +46,5 @@ export const OPERATIONS: readonly ApiOperation[] = [
   ...octoberOperations,
   ...octoberListingOperations,
   ...socketOperations,
+  ...dashboardOperations,
 ];

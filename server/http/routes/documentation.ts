@@ -10,9 +10,10 @@ import type { Exchange } from "../exchange.ts";
 import { errorResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
 
-/** The address of a file changes with its content. */
-const FOR_EVER = "public, max-age=31536000, immutable";
-const ASK_AGAIN = "no-cache";
+/** `Cache-Control` of a file whose address changes with its content. */
+export const FOR_EVER = "public, max-age=31536000, immutable";
+/** And of everything else. */
+export const ASK_AGAIN = "no-cache";
 
 /** Registers the routes that describe the API; they are open to everybody, as what they say is. */
 export function documentationRoutes(routes: Routes): void {
@@ -41,8 +42,12 @@ export function documentationRoutes(routes: Routes): void {
   });
 }
 
-/** A text, compressed for clients far away. */
-async function textResponse(exchange: Exchange, text: string, headers: Record<string, string>): Promise<Response> {
+/** Answers a text, compressed for clients far away. */
+export async function textResponse(
+  exchange: Exchange,
+  text: string,
+  headers: Record<string, string>,
+): Promise<Response> {
   const all: Record<string, string> = { ...headers, "x-content-type-options": "nosniff", vary: "Accept-Encoding" };
   const coding = exchange.coding;
   const coded = coding === null ? null : await codedBody(text, coding);

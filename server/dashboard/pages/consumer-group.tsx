@@ -1,0 +1,3 @@
+/** Page. */ export function ConsumerGroupPage(_props: Record<string, string>) {
+  return <p>soon</p>;
+}

@@ -1,0 +1,3 @@
+/** Page. */ export function MessagePage(_props: Record<string, string>) {
+  return <p>soon</p>;
+}
