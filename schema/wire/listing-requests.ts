@@ -7,6 +7,7 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 import { fieldError } from "./errors.ts";
+import { parseInstant } from "./instant.ts";
 
 const STATUSES = ["pending", "processing", "completed", "dead_letter"] as const;
 
@@ -45,4 +46,18 @@ export function readLagSeconds(text: string | null): Static<typeof LagSecondsQue
     throw fieldError(`minLagSeconds must be a number from 0 to ${LAG_SECONDS_MAX}`);
   }
   return value;
+}
+
+/**
+ * Reads where a seek that is only looked at would go.
+ *
+ * @returns Null for "to the end", else the instant to resume after.
+ * @throws {@link QueenError} `FIELD_INVALID`.
+ */
+export function readSeekQuery(toEnd: boolean, timestamp: string | null): string | null {
+  if (toEnd) return null;
+  if (timestamp === null) throw fieldError("Must specify either 'toEnd=true' or 'timestamp'");
+  const instant = parseInstant(timestamp);
+  if (instant === null) throw fieldError(`timestamp is not a timestamp in ISO 8601: ${JSON.stringify(timestamp)}`);
+  return instant;
 }

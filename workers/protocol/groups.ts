@@ -10,5 +10,7 @@ export interface GroupOperations {
   groupQueueDelete: { group: string; queue: string; deleteMetadata: boolean };
   groupSubscriptionUpdate: { group: string };
   groupSeek: { group: string; queue: string };
+  /** `after`: ISO timestamp; null: to the end. */
+  seekPreview: { group: string; queue: string; after: string | null };
   partitionSeek: { group: string; queue: string; partition: string };
 }

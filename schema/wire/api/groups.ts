@@ -100,6 +100,30 @@ export const groupOperations: readonly ApiOperation[] = [
     },
   },
   {
+    method: "GET",
+    path: `${GROUP}/queues/:queue/seek`,
+    id: "seekPreview",
+    tag: "Consumer groups",
+    summary: "What moving the cursors would skip and deliver again",
+    description: "Changes nothing. Either `toEnd=true` or `timestamp` is needed.",
+    query: { toEnd: Type.Boolean({ default: false }), timestamp: InstantText },
+    answers: {
+      200: {
+        description: "Counts of messages, as of now.",
+        schema: exact({
+          consumerGroup: Type.String(),
+          queueName: Type.String(),
+          seekToEnd: Type.Boolean(),
+          targetTimestamp: nullable(Instant),
+          partitions: count("Whose cursor would be moved or made."),
+          skipped: count("Open now, and passed over then."),
+          replayed: count("Done with now, and to be delivered again then."),
+          pending: count("Open then."),
+        }),
+      },
+    },
+  },
+  {
     method: "POST",
     path: `${GROUP}/queues/:queue/partitions/:partition/seek`,
     id: "seekPartition",

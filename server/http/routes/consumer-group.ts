@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readSeekQuery } from "../../../schema/wire/listing-requests.ts";
 import type { Routes } from "../router.ts";
 
 /** Registers the routes that change consumer groups. */
@@ -27,6 +28,14 @@ export function consumerGroupRoutes(routes: Routes): void {
   routes.post(`${group}/queues/:queue/seek`, "read-write", (exchange) =>
     exchange.forwardBody("groupSeek", { group: exchange.name("group"), queue: exchange.name("queue") }),
   );
+  routes.get(`${group}/queues/:queue/seek`, "read-only", (exchange) => {
+    const query = exchange.query();
+    return exchange.forward("seekPreview", {
+      group: exchange.name("group"),
+      queue: exchange.name("queue"),
+      after: readSeekQuery(query.flag("toEnd"), query.text("timestamp")),
+    });
+  });
   routes.post(`${group}/queues/:queue/partitions/:partition/seek`, "read-write", (exchange) =>
     exchange.forward("partitionSeek", {
       group: exchange.name("group"),
