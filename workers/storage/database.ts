@@ -5,9 +5,9 @@
  * @module
  */
 
-import { connect } from "node:net";
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
+import { socketMaker } from "./connect.ts";
 import { LaneMeter, metered } from "./lanes.ts";
 import { withSafeTransactions } from "./transaction.ts";
 
@@ -28,34 +28,6 @@ export interface Database {
   readonly meters: Readonly<Record<LaneName, LaneMeter>>;
   /** Ends every connection after its running statement. */
   close(): Promise<void>;
-}
-
-/** Opens one connection without Nagle's delay, which postgres.js itself leaves on; tries the hosts in order. */
-async function connectTcp(target: DatabaseTarget): Promise<unknown> {
-  let last: unknown = new Error("No database host given");
-  for (const host of target.hosts) {
-    try {
-      return await new Promise((resolve, reject) => {
-        const socket = connect({ host, port: target.port, noDelay: true, keepAlive: true });
-        const timer = setTimeout(
-          () => socket.destroy(new Error(`No connection to ${host} in time`)),
-          target.connectTimeoutMs,
-        );
-        socket.once("connect", () => {
-          clearTimeout(timer);
-          socket.removeAllListeners("error");
-          resolve(socket);
-        });
-        socket.once("error", (error) => {
-          clearTimeout(timer);
-          reject(error);
-        });
-      });
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw last;
 }
 
 /** PostgreSQL's text of an instant to ISO 8601 in UTC with six decimals: what the contract shows. */
@@ -91,7 +63,6 @@ const HOT_PLANS = {
  * @param hot - Whether it runs hot statements only.
  */
 export function openPool(target: DatabaseTarget, connectionsMax: number, name: string, hot = false): postgres.Sql {
-  const unixSocket = target.hosts[0]?.startsWith("/") === true;
   // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one. The
   // zone is one they know, and instants are read as UTC.
   const connection: Record<string, string | number> = { application_name: name, TimeZone: "UTC" };
@@ -117,7 +88,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: () => {},
     connection,
-    ...(unixSocket ? {} : { socket: () => connectTcp(target) }),
+    socket: socketMaker(target),
     types: {
       // Offsets stay far below 2^53.
       int8: { to: 20, from: [20], serialize: String, parse: Number },
