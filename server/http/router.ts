@@ -33,7 +33,7 @@ export interface KnownRoute {
 export class Routes {
   readonly #app: Hono<AppEnv>;
   readonly #services: Services;
-  readonly #known: (KnownRoute & { pattern: RegExp })[] = [];
+  readonly #known: (KnownRoute & { pattern: RegExp; head: boolean })[] = [];
 
   constructor(app: Hono<AppEnv>, services: Services) {
     this.#app = app;
@@ -42,6 +42,11 @@ export class Routes {
 
   get(path: string, role: Role, handler: Handler): void {
     this.#add("GET", path, role, handler, false);
+  }
+
+  /** Registers what anybody may ask by GET, and load balancers by HEAD. */
+  probe(path: string, handler: Handler): void {
+    this.#add("GET", path, "public", handler, false, true);
   }
 
   post(path: string, role: Role, handler: Handler): void {
@@ -65,10 +70,12 @@ export class Routes {
 
   /** @returns The methods a path knows; empty for an unknown path. */
   methodsOf(path: string): string[] {
-    return this.#known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+    return this.#known
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap(({ method, head }) => (head ? [method, "HEAD"] : [method]));
   }
 
-  #add(method: string, path: string, role: Role, handler: Handler, binary: boolean): void {
+  #add(method: string, path: string, role: Role, handler: Handler, binary: boolean, head = false): void {
     const segments: Record<string, number> = {};
     for (const [index, segment] of path.slice(1).split("/").entries()) {
       if (segment.startsWith(":")) segments[segment.slice(1)] = index;
@@ -78,13 +85,14 @@ export class Routes {
       path,
       role,
       pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`),
+      head,
     });
     const services = this.#services;
     const guard = role === "public" ? null : services.guard;
     this.#app.on(method, path, (context): Response | Promise<Response> => {
       const request = context.req.raw;
       // Hono answers HEAD by the GET route: a HEAD on a pop would take messages that nobody receives.
-      if (request.method !== method)
+      if (request.method !== method && !(head && request.method === "HEAD"))
         return errorResponse(405, `${request.method} is not possible here`, "json", { allow: method });
       if (binary) context.set("binary", true);
       if (guard === null) return handler(new Exchange(request, services, context.env, segments, binary, null));

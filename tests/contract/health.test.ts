@@ -14,6 +14,16 @@ describe("GET /health", () => {
   });
 });
 
+describe("HEAD on health", () => {
+  test.each(["/health", "/health/live", "/health/ready"])("%s answers as GET does, without a body", async (path) => {
+    const head = await api.http.call("HEAD", path);
+    expect([head.status, head.text]).toEqual([200, ""]);
+    expect(head.headers.get("content-type")).toStartWith("application/json");
+    const refused = await api.http.call("DELETE", path);
+    expect([refused.status, refused.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+});
+
 describe("what every route shares", () => {
   test("OPTIONS answers the cross-origin pre-flight without a body", async () => {
     const answer = await api.http.call("OPTIONS", "/api/v1/push", {

@@ -14,9 +14,9 @@ const HEALTH_TIMEOUT_MS = 5_000;
 
 /** Registers the health check, and its two halves: is the process alive, and can it serve. */
 export function healthRoutes(routes: Routes): void {
-  routes.get("/health", "public", health);
-  routes.get("/health/live", "public", () => jsonResponse({ status: "alive" }));
-  routes.get("/health/ready", "public", readiness);
+  routes.probe("/health", health);
+  routes.probe("/health/live", () => jsonResponse({ status: "alive" }));
+  routes.probe("/health/ready", readiness);
 }
 
 /** Ready as long as `/health` is green: whoever asks wants to know where to send requests. */
