@@ -62,6 +62,20 @@ export const VARIABLES = {
     choices: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
     description: "Least severe log line that is written.",
   },
+  PERFORMANCE_LOG_INTERVAL_S: {
+    type: "integer",
+    default: 10,
+    min: 0,
+    max: 3_600,
+    unit: "s",
+    description: "Time between two lines of rates and latencies in the log, which come while there is traffic; 0 none.",
+  },
+  PERFORMANCE_LOG_LEVEL: {
+    type: "choice",
+    default: "info",
+    choices: ["debug", "info"],
+    description: "Level of these lines.",
+  },
   DATABASE_URL: {
     type: "text",
     default: null,
@@ -269,6 +283,14 @@ export const VARIABLES = {
     max: 1_073_741_824,
     unit: "bytes",
     description: "Largest request body; a larger one is answered 413.",
+  },
+  BODY_TIMEOUT: {
+    type: "integer",
+    default: 60_000,
+    min: 1_000,
+    max: 240_000,
+    unit: "ms",
+    description: "Longest time a request body may take to arrive; a slower one is answered 408.",
   },
   BACKLOG_REQUESTS_MAX: {
     type: "integer",

@@ -44,6 +44,8 @@ export interface Config extends AccessConfig {
   readonly workerCount: number;
   readonly instanceId: string;
   readonly logLevel: string;
+  /** The line of rates and latencies; never when `intervalMs` is 0. */
+  readonly performanceLog: { readonly intervalMs: number; readonly level: "debug" | "info" };
   readonly database: DatabaseChoice;
   readonly connections: {
     /** All workers together. */
@@ -78,6 +80,7 @@ export interface Config extends AccessConfig {
   readonly encryptionKeys: readonly string[];
   readonly autoCreateQueues: boolean;
   readonly bodyBytesMax: number;
+  readonly bodyTimeoutMs: number;
   /** Bounds per worker. */
   readonly backlog: {
     readonly requestsMax: number;
@@ -174,6 +177,10 @@ function toConfig(
     workerCount,
     instanceId: values.WORKER_ID ?? machine.hostname,
     logLevel: values.LOG_LEVEL,
+    performanceLog: {
+      intervalMs: values.PERFORMANCE_LOG_INTERVAL_S * 1_000,
+      level: values.PERFORMANCE_LOG_LEVEL as "debug" | "info",
+    },
     database: databaseChoice(values, machine),
     connections: {
       total,
@@ -205,6 +212,7 @@ function toConfig(
     encryptionKeys: [...(values.QUEEN_ENCRYPTION_KEY ?? []), ...(values.QUEEN_ENCRYPTION_PREVIOUS_KEYS ?? [])],
     autoCreateQueues: values.QUEEN_AUTO_CREATE,
     bodyBytesMax: values.MAX_BODY_SIZE,
+    bodyTimeoutMs: values.BODY_TIMEOUT,
     backlog: {
       requestsMax: values.BACKLOG_REQUESTS_MAX,
       pollsMax: values.BACKLOG_POLLS_MAX,

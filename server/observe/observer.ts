@@ -23,6 +23,7 @@ import type { Config } from "../config.ts";
 import type { LogLine, Pool } from "../pool/pool.ts";
 import { Coalesced } from "./coalesced.ts";
 import { Interval } from "./interval.ts";
+import { PerformanceLine } from "./performance-line.ts";
 import { type ProcessLook, ProcessWatch } from "./process-watch.ts";
 import { Rates } from "./rates.ts";
 
@@ -53,6 +54,7 @@ export class Observer {
   readonly #intervals = new Map<number, Interval>();
   readonly #loopLag = new LoopLag();
   readonly #watch: ProcessWatch;
+  readonly #performanceLine: PerformanceLine;
   #timer: ReturnType<typeof setInterval> | undefined;
   #instanceId: number | null = null;
   #port = 0;
@@ -73,6 +75,7 @@ export class Observer {
     this.#pool = pool;
     this.#config = config;
     this.#log = log;
+    this.#performanceLine = new PerformanceLine(config.performanceLog, log);
     this.#watch = new ProcessWatch(pool, this.totals, config.pop.pollMs.max);
     this.rates = new Rates(pool, this.totals);
   }
@@ -142,10 +145,22 @@ export class Observer {
     await this.collect();
     const look = await this.#watch.look(this.latest, this.#loopLag.take(), this.rates.take());
     this.#interval().addInstance(look.values);
+    this.#notePerformance(look);
     const atMs = this.#intervalOf(Date.now());
     if (atMs === this.#writtenAtMs) return;
     this.#writtenAtMs = atMs;
     await this.flush();
+  }
+
+  #notePerformance({ loopLag, values }: ProcessLook): void {
+    this.#performanceLine.note({
+      totals: this.totals,
+      operations: this.rates.operations(),
+      flights: this.flights,
+      latest: this.latest,
+      routerLagMs: loopLag.maxMs,
+      rssBytes: values["memory.rss_bytes"] ?? 0,
+    });
   }
 
   async #collect(): Promise<void> {
