@@ -325,6 +325,14 @@ export const VARIABLES = {
     description:
       "Once more than 64 requests of a kind (writing, acknowledging, popping, looking) have waited at a worker for half a second, it takes only as many as it answers within this time; past it 503.",
   },
+  WORKER_STUCK_MS: {
+    type: "integer",
+    default: 30_000,
+    min: 0,
+    max: INT_MAX,
+    unit: "ms",
+    description: "Replace a worker whose event loop stood still this long while the router's ran; 0 never.",
+  },
   SEGMENT_CACHE_BYTES: {
     type: "integer",
     default: null,

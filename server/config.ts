@@ -81,6 +81,8 @@ export interface Config extends AccessConfig {
   readonly autoCreateQueues: boolean;
   readonly bodyBytesMax: number;
   readonly bodyTimeoutMs: number;
+  /** A worker that stands still for so long is replaced; 0: never. */
+  readonly workerStuckMs: number;
   /** Bounds per worker. */
   readonly backlog: {
     readonly requestsMax: number;
@@ -213,6 +215,7 @@ function toConfig(
     autoCreateQueues: values.QUEEN_AUTO_CREATE,
     bodyBytesMax: values.MAX_BODY_SIZE,
     bodyTimeoutMs: values.BODY_TIMEOUT,
+    workerStuckMs: values.WORKER_STUCK_MS,
     backlog: {
       requestsMax: values.BACKLOG_REQUESTS_MAX,
       pollsMax: values.BACKLOG_POLLS_MAX,

@@ -81,6 +81,7 @@ export class Server {
       workerCount: this.#config.workerCount,
       settings: (index) => settingsFor(this.#config, open.target, index, spoolFolder !== null),
       backlog: this.#config.backlog,
+      stuckMs: this.#config.workerStuckMs,
       spawn: spawnWorker,
       log: this.#log,
     });

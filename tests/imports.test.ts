@@ -11,6 +11,7 @@ const ROOT = join(import.meta.dirname, "..");
 const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])[] = [
   ["schema/wire/", ["schema/wire/"]],
   ["schema/database/", ["schema/database/"]],
+  ["workers/heartbeat.ts", []],
   ["workers/loop-lag.ts", []],
   ["workers/protocol.ts", ["schema/wire/", "workers/protocol/"]],
   ["workers/protocol/", ["schema/wire/", "workers/protocol/"]],

@@ -152,6 +152,8 @@ export type RouterMessage =
        * queue which no other worker waits for has nobody to tell. The router zeroes the region of a worker it replaces.
        */
       parked: SharedArrayBuffer;
+      /** Heartbeats, a 32-bit counter for each worker; absent: nobody looks at them. */
+      beats?: SharedArrayBuffer;
     }
   | { kind: "requests"; requests: WorkerRequest[] }
   /** The clients of these requests went away: no lease may be taken for them any more. No answer is wanted. */

@@ -30,6 +30,7 @@ import { octoberPop } from "./engine/october/pop.ts";
 import { octoberPush } from "./engine/october/push.ts";
 import type { PopCall } from "./engine/pop.ts";
 import { transact } from "./engine/transact.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import type { HotOperations } from "./protocol/hot.ts";
 import {
   fromParcel,
@@ -265,7 +266,8 @@ function cancel(id: number): void {
 }
 
 async function start(message: Extract<RouterMessage, { kind: "start" }>): Promise<void> {
-  const { settings, parked } = message;
+  const { settings, parked, beats } = message;
+  if (beats !== undefined) startHeartbeat(beats, settings.index);
   try {
     engine = await openEngine(settings, parked, send);
     send({ kind: "ready", index: settings.index });

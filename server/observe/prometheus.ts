@@ -198,6 +198,11 @@ function ownFamilies(page: Page, pool: Pool, observer: Observer): void {
     "Workers that died and were replaced",
     pool.state().workers.map(({ index, restartCount }) => [{ worker_id: index }, restartCount] as const),
   );
+  page.counter(
+    "queen_worker_stuck_total",
+    "Workers that were replaced because their event loop stood still",
+    pool.state().workers.map(({ index, stuckCount }) => [{ worker_id: index }, stuckCount] as const),
+  );
   page.counter("queen_partitions_created_total", "Partitions made", observer.totals.partitionsCreated);
   page.counter("queen_expired_messages_total", "Messages that background jobs deleted", [
     [{ reason: "retention" }, observer.totals.retentionMessages],

@@ -18,6 +18,7 @@ import { EventRelay } from "./event-relay.ts";
 import { EMPTY, type RefusalReason, refusalFor } from "./refusal.ts";
 import { type Answer, type Diverted, type LogLine, Slot } from "./slot.ts";
 import { bodySize, spread } from "./spread.ts";
+import { StuckWatch } from "./stuck-watch.ts";
 
 export type { DashboardEvent, EventBatch } from "../../workers/protocol/events.ts";
 export type {
@@ -60,6 +61,8 @@ export interface PoolOptions {
   /** Settings for the worker of an index. */
   settings: (index: number) => WorkerSettings;
   backlog: BacklogLimits;
+  /** A worker whose event loop stands still for so long is replaced, in milliseconds; 0 or absent: never. */
+  stuckMs?: number;
   spawn: () => Worker;
   log: LogLine;
 }
@@ -69,6 +72,8 @@ export interface WorkerState {
   index: number;
   state: "starting" | "ready" | "resting" | "stopped";
   restartCount: number;
+  /** Of the restarts, those of workers whose event loop stood still. */
+  stuckCount: number;
   requestCount: number;
   pollCount: number;
   byteCount: number;
@@ -142,6 +147,7 @@ class WorkerPool implements Pool {
   readonly #backlog: BacklogLimits;
   readonly #durations = new Durations();
   readonly #relay = new EventRelay(() => this.#slots);
+  readonly #watch: StuckWatch;
   #instance = INSTANCE_STATE_UNKNOWN;
   #nextId = 1;
   #flushScheduled = false;
@@ -152,12 +158,19 @@ class WorkerPool implements Pool {
     // One region per worker, written by that worker only; readers sum over all. It lives as long as the pool.
     const parked = new SharedArrayBuffer(options.workerCount * regionBytes);
     this.#backlog = options.backlog;
+    this.#watch = new StuckWatch({
+      count: options.workerCount,
+      stuckMs: options.stuckMs ?? 0,
+      onStuck: (index, silentMs) => this.#slots[index]!.replaceStuck(silentMs),
+    });
     this.#slots = Array.from(
       { length: options.workerCount },
       (_, index) =>
         new Slot({
           settings: options.settings(index),
           parked,
+          beats: this.#watch.beats,
+          onSpawn: () => this.#watch.forget(index),
           parkedRegion: new Int32Array(parked, index * regionBytes, PARKED_SLOTS),
           spawn: options.spawn,
           log: options.log,
@@ -173,6 +186,7 @@ class WorkerPool implements Pool {
   }
 
   async start(): Promise<void> {
+    this.#watch.start();
     const failures = await Promise.all(this.#slots.map((slot) => slot.start()));
     const failure = failures.find((reason) => reason !== null);
     if (failure === undefined) return;
@@ -212,6 +226,7 @@ class WorkerPool implements Pool {
         index,
         state: slot.state,
         restartCount: slot.restartCount,
+        stuckCount: slot.stuckCount,
         requestCount: slot.requestCount,
         pollCount: slot.pollCount,
         byteCount: slot.byteCount,
@@ -233,6 +248,7 @@ class WorkerPool implements Pool {
   }
 
   stop(deadlineMs: number): Promise<void> {
+    this.#watch.stop();
     this.#stopping ??= Promise.all(this.#slots.map((slot) => slot.stop(deadlineMs))).then(() => {});
     return this.#stopping;
   }

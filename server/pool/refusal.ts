@@ -21,6 +21,7 @@ const BUSY: Refusal = Object.freeze({ status: 503, error: "Too many requests in 
 const DOWN: Refusal = Object.freeze({ status: 503, error: "No worker is available, try again", retryAfterS: 1 });
 const STOPPING: Refusal = Object.freeze({ status: 503, error: "The server is stopping, try again", retryAfterS: 1 });
 const RETRYABLE: Refusal = Object.freeze({ status: 500, error: "The request was interrupted, try again" });
+const STUCK: Refusal = Object.freeze({ status: 503, error: "The worker did not answer, try again", retryAfterS: 1 });
 const UNKNOWN: Refusal = Object.freeze({
   status: 409,
   error: "The request was interrupted and may have taken effect: repeating it could store messages twice",
@@ -46,14 +47,17 @@ export function refusalFor(request: WorkerRequest, reason: RefusalReason): Refus
  * Clients repeat a request after a 5xx. Everything may be repeated but a push that leaves the choice of transaction ids
  * to the server: it would store its messages twice, so it gets a 4xx, which clients report and never repeat. Whether a
  * large body carries ids is not known any more, since it was handed over unread; it counts as one that does not.
+ *
+ * @param isStuck - The worker had not answered for long and was ended: what may be repeated gets 503.
  */
-export function interruptionFor(request: WorkerRequest): Refusal {
+export function interruptionFor(request: WorkerRequest, isStuck = false): Refusal {
   if (request.operation === "pop") return EMPTY;
   if (request.operation === "transaction") return UNKNOWN;
-  if (request.operation === "spoolAppend") return request.params.repeatable ? RETRYABLE : UNKNOWN;
+  const retryable = isStuck ? STUCK : RETRYABLE;
+  if (request.operation === "spoolAppend") return request.params.repeatable ? retryable : UNKNOWN;
   if (request.operation === "push" && !everyItemHasId(request.body)) return UNKNOWN;
   if (request.operation === "streamCycle" && !isRecognised(request.body)) return UNKNOWN;
-  return RETRYABLE;
+  return retryable;
 }
 
 /**

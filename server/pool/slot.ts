@@ -10,7 +10,6 @@
  * @module
  */
 
-import type { InstanceState } from "../../workers/protocol/maintenance.ts";
 import type { Observation } from "../../workers/protocol/observation.ts";
 import {
   fromParcel,
@@ -19,55 +18,19 @@ import {
   type WorkerMessage,
   type WorkerRequest,
   type WorkerResponse,
-  type WorkerSettings,
 } from "../../workers/protocol.ts";
 import { Admission, kindOf } from "./admission.ts";
-import type { Durations } from "./durations.ts";
-import { EMPTY, interruptionFor, type Refusal } from "./refusal.ts";
+import { EMPTY, interruptionFor } from "./refusal.ts";
+import { restBeforeRestart } from "./rest.ts";
+import type { Answer, Diverted, SlotOptions } from "./slot-options.ts";
 import { bodySize, type Load } from "./spread.ts";
 
 /** A worker that died this soon after it was ready died rapidly. */
 const RAPID_MS = 30_000;
-/** Pause before the second rapid restart, doubled from death to death; the first restart is immediate. */
-const REST_MS_MIN = 100;
-/** Longest pause: also how long the pool needs to notice that a database is back. */
-const REST_MS_MAX = 10_000;
 /** As many rapid deaths make the instance unready. */
 const RAPID_DEATHS_RED = 3;
 
-/** What a request comes back as: a worker's answer, or the router's own in its place. */
-export type Answer = (WorkerResponse & { readonly error?: undefined }) | Refusal;
-
-/** Writes one line to the log of the process. */
-export type LogLine = (
-  level: "debug" | "info" | "warn" | "error",
-  event: string,
-  fields: Record<string, unknown>,
-) => void;
-
-/** A push that is to be spooled by worker 0. */
-export type Diverted = Extract<WorkerMessage, { kind: "divert" }>;
-
-/** What a slot needs from the pool. */
-export interface SlotOptions {
-  settings: WorkerSettings;
-  parked: SharedArrayBuffer;
-  /** This slot's region of `parked`. */
-  parkedRegion: Int32Array;
-  spawn: () => Worker;
-  log: LogLine;
-  durations: Durations;
-  /** How long a request may wait in a backlog that stands, in milliseconds. */
-  waitMaxMs: number;
-  /** Receives what is not an answer: news for the other workers. */
-  onNews: (from: number, message: Extract<WorkerMessage, { kind: "pushed" | "changed" }>) => void;
-  onState: (state: InstanceState) => void;
-  onEvents: (message: Extract<WorkerMessage, { kind: "events" | "listeners" }>) => void;
-  /** Called whenever a worker of the slot becomes ready. */
-  onReady: (slot: Slot) => void;
-  /** Takes over a request of the worker; `resolve` is to be called once. */
-  onDiverted: (message: Diverted, resolve: (answer: Answer) => void) => void;
-}
+export type { Answer, Diverted, LogLine } from "./slot-options.ts";
 
 interface Pending {
   readonly request: WorkerRequest;
@@ -87,6 +50,8 @@ export class Slot implements Load {
   /** Waiting pops without an answer. */
   pollCount = 0;
   restartCount = 0;
+  /** Of the restarts, those of workers whose event loop stood still. */
+  stuckCount = 0;
   state: "starting" | "ready" | "resting" | "stopped" = "starting";
   readonly #options: SlotOptions;
   readonly #pending = new Map<number, Pending>();
@@ -260,8 +225,23 @@ export class Slot implements Load {
     this.#discard();
   }
 
+  /**
+   * The worker's event loop has stood still for too long: ends it and starts another one in its place.
+   *
+   * @param silentMs - For how long.
+   */
+  replaceStuck(silentMs: number): void {
+    const worker = this.#worker;
+    if (worker === null) return;
+    this.stuckCount++;
+    const fields = { worker: this.#options.settings.index, silentMs, requests: this.requestCount };
+    this.#options.log("error", "worker_stuck", fields);
+    this.#died(worker, `did not respond for ${silentMs} ms`, true);
+  }
+
   #spawn(): void {
     this.state = "starting";
+    this.#options.onSpawn?.();
     const worker = this.#options.spawn();
     this.#worker = worker;
     worker.onmessage = (event: MessageEvent<WorkerMessage | string>) => {
@@ -274,7 +254,8 @@ export class Slot implements Load {
     worker.onmessageerror = () => this.#died(worker, "a message could not be read");
     // Not in the DOM's types: Bun tells when the thread is gone, with or without an error.
     worker.addEventListener("close", () => this.#died(worker, "exited"));
-    this.post({ kind: "start", settings: this.#options.settings, parked: this.#options.parked });
+    const { settings, parked, beats } = this.#options;
+    this.post({ kind: "start", settings, parked, ...(beats === undefined ? {} : { beats }) });
   }
 
   #receive(message: WorkerMessage): void {
@@ -348,10 +329,10 @@ export class Slot implements Load {
     this.#onStart = null;
   }
 
-  #died(worker: Worker, reason: string): void {
+  #died(worker: Worker, reason: string, isStuck = false): void {
     if (worker !== this.#worker) return;
     const wasReady = this.state === "ready";
-    this.#discard();
+    this.#discard(isStuck);
     if (this.state === "stopped") {
       this.#onStopped?.();
       return;
@@ -371,7 +352,7 @@ export class Slot implements Load {
   }
 
   /** Ends the thread and settles all it had: nobody may wait for an answer that cannot come. */
-  #discard(): void {
+  #discard(isStuck = false): void {
     const worker = this.#worker;
     this.#worker = null;
     worker?.terminate();
@@ -384,7 +365,7 @@ export class Slot implements Load {
     for (const resolve of this.#observers.values()) resolve();
     for (const [id, pending] of this.#pending) {
       this.#take(id);
-      pending.resolve(interruptionFor(pending.request));
+      pending.resolve(interruptionFor(pending.request, isStuck));
     }
   }
 
@@ -398,14 +379,4 @@ export class Slot implements Load {
     pending.admission?.leave(pending.mark);
     return pending;
   }
-}
-
-/**
- * Pause before a dead worker is replaced.
- *
- * @param rapidDeaths - Deaths in a row, this one included, each soon after the start; 1 or more.
- * @returns Milliseconds: 0 after the first, then doubling from 100 to 10,000.
- */
-export function restBeforeRestart(rapidDeaths: number): number {
-  return rapidDeaths <= 1 ? 0 : Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** (rapidDeaths - 2));
 }

@@ -5,6 +5,7 @@
  */
 import type { Fault } from "../campaign/fault.ts";
 import { SERVER_FAULTS } from "./servers.ts";
+import { WORKER_FAULTS } from "./workers.ts";
 
 /** In the order in which they are tried. */
-export const FAULTS: readonly Fault[] = [...SERVER_FAULTS];
+export const FAULTS: readonly Fault[] = [...SERVER_FAULTS, ...WORKER_FAULTS];

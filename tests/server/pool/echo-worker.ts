@@ -2,11 +2,12 @@
  * A worker that speaks the protocol and has no database: it answers what it was asked, or misbehaves when told to.
  *
  * A pop of queue `news` answers what the worker was told beside requests, `big` as many bytes as
- * `subscriptionFrom` says, `parked` the sum of all parked counters. A small body with the word DIE kills the worker, STALL is never answered, REFUSE answers
+ * `subscriptionFrom` says, `parked` the sum of all parked counters. A small body with the word DIE kills the worker, LOOP keeps it busy for ever, STALL is never answered, REFUSE answers
  * 503, STATE and an object make it say that the instance stands so, DIVERT has worker 0 spool the push (which is full with FULL).
  *
  * @module
  */
+import { startHeartbeat } from "../../../workers/heartbeat.ts";
 import { INSTANCE_STATE_UNKNOWN } from "../../../workers/protocol/maintenance.ts";
 import type { RouterMessage, WorkerMessage, WorkerRequest, WorkerResponse } from "../../../workers/protocol.ts";
 import { fromParcel, PARKED_SLOTS } from "../../../workers/protocol.ts";
@@ -90,6 +91,7 @@ function echo(request: WorkerRequest, batchPosition: number): void {
 function handle(request: WorkerRequest, batchPosition: number): void {
   const text = typeof request.body === "string" ? request.body : "";
   if (text.includes("DIE")) throw new Error("Told to die");
+  while (text.includes("LOOP"));
   if (text.includes("STALL")) return;
   if (text.includes("PUSHED")) self.postMessage({ kind: "pushed", queueIds: [7], partitionIds: [8] });
   if (text.includes("CHANGED")) self.postMessage({ kind: "changed", queueNames: ["q"] });
@@ -126,6 +128,7 @@ self.onmessage = ({ data }) => {
     case "start":
       index = message.settings.index;
       counters = new Int32Array(message.parked);
+      if (message.beats !== undefined) startHeartbeat(message.beats, index);
       if (message.settings.instanceId === "never-starts")
         self.postMessage({ kind: "failed", index, reason: "Told not to start" });
       else self.postMessage({ kind: "ready", index });

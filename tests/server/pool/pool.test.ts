@@ -189,6 +189,23 @@ describe("a worker that dies", () => {
     expect((await Promise.all(polls)).every((answer) => answer.status === 204)).toBe(true);
   });
 
+  test("of standing still is told apart: what may be repeated gets 503", async () => {
+    const { pool, log } = await startPool({ stuckMs: 1_000 });
+    let queue = 0;
+    while (bodyOf(await pool.send(push(`{"queue":"${queue}"}`))).worker !== 0) queue++;
+    const safe = pool.send(push(`{"items":[{"queue":"${queue}","transactionId":"LOOP"}]}`));
+    const unsafe = pool.send(push(`{"queue":"${queue}"}`));
+    expect(await safe).toMatchObject({ status: 503, retryAfterS: 1 });
+    expect((await unsafe).status).toBe(409);
+    await until(() => pool.state().workers[0]!.state === "ready", 30_000);
+    expect(pool.state().workers.map(({ restartCount, stuckCount }) => [restartCount, stuckCount])).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
+    expect(log.filter(({ event }) => event === "worker_stuck")).toHaveLength(1);
+    expect(bodyOf(await pool.send(push(`{"queue":"${queue}"}`))).worker).toBe(0);
+  });
+
   test("again and again rests longer and turns readiness red, while the other worker carries on", async () => {
     const { pool, log } = await startPool();
     let queue = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { interruptionFor, refusalFor } from "../../../server/pool/refusal.ts";
-import { restBeforeRestart } from "../../../server/pool/slot.ts";
+import { restBeforeRestart } from "../../../server/pool/rest.ts";
 import { bodyRequest, popRequest } from "./echo-pool.ts";
 
 const item = { queue: "q", payload: 1 };
