@@ -23,6 +23,7 @@ export const ERRORS = {
   BODY_NOT_UTF8: entry(400, "Invalid JSON: body is not valid UTF-8"),
   BODY_TOO_DEEP: entry(400, "body is nested deeper than {max} levels"),
   BODY_TOO_LARGE: entry(413, "Request body exceeds {max} bytes"),
+  BODY_LATE: entry(408, "Request body did not arrive within {seconds} s"),
   FIELD_INVALID: entry(400, "{detail}"),
   QUEUE_REQUIRED: entry(400, "queue is required"),
   ITEMS_REQUIRED: entry(400, "items array is required"),

@@ -108,9 +108,9 @@ export class Admission {
     this.#refusals += 1;
   }
 
-  /** Whether the queue of a request has less than its share of the backlog. */
+  /** Whether the queue of a request has less than its share of the backlog; false while there is next to none. */
   hasLittle(request: WorkerRequest): boolean {
-    return this.#hasLittle(queueMark(request, MARKS));
+    return this.#count >= STANDING_REQUESTS && this.#hasLittle(queueMark(request, MARKS));
   }
 
   /** A request was answered. @param mark - What {@link Admission.enter} gave for it. */
