@@ -6,6 +6,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { OPTION_NAMES, QueueOptionsBody } from "../../schema/wire/admin-requests.ts";
 import { VARIABLES } from "../../server/config-variables.ts";
 import { ROOT, temporaryFolder } from "../runtime/program.ts";
 import { type Block, printsAsShown, readBlocks, tryDocument } from "../support/document.ts";
@@ -76,12 +77,44 @@ test("files, scripts and variables that the documents name exist", () => {
     for (const [, script] of text.matchAll(/\b(?:bun|npm) run ([a-z]+:[\w:]+|[a-z]+)(?=[`\s])/g))
       expect(packageJson.scripts, path).toHaveProperty([script!]);
     for (const [, task] of text.matchAll(/deno task (\w+)/g)) expect(deno.tasks, path).toHaveProperty([task!]);
-    for (const [, target] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)/g))
-      expect(existsSync(join(ROOT, dirname(path), target!)), `${path}: ${target}`).toBe(true);
+    for (const [, target, anchor] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)(?:#([^)]*))?\)/g)) {
+      const file = join(ROOT, dirname(path), target!);
+      expect(existsSync(file), `${path}: ${target}`).toBe(true);
+      if (anchor !== undefined) expect(headings(readFileSync(file, "utf8")), `${path}: ${target}`).toContain(anchor);
+    }
     for (const [, name] of text.matchAll(/`([A-Z][A-Z]*_[A-Z_]+)[`=]/g))
       expect(isVariable(name!), `${path}: ${name}`).toBe(true);
   }
 });
+
+test("the table of options in docs/concepts.md has all of them, with their defaults", () => {
+  const rows = readFileSync(join(ROOT, "docs/concepts.md"), "utf8").matchAll(/^\| `(\w+)` \| (\S+) \|/gm);
+  const shown = Object.fromEntries([...rows].flatMap(([, name, value]) => (value === "|" ? [] : [[name, value]])));
+  const real = OPTION_NAMES.map((name) => [
+    name,
+    String((QueueOptionsBody.properties[name] as { default?: unknown }).default),
+  ]);
+  expect(shown).toEqual(Object.fromEntries(real));
+});
+
+test("pictures are SVG with a title, and no document names one that is missing", () => {
+  for (const path of globSync("docs/images/*.svg", { cwd: ROOT })) {
+    const text = readFileSync(join(ROOT, path), "utf8");
+    expect(text, path).toMatch(/^<svg [^>]*role="img"/);
+    expect(text, path).toContain("<title");
+    expect(text, path).toContain("prefers-color-scheme:dark");
+  }
+});
+
+/** Headings as their anchors are made: lower case, words joined by dashes, no other signs. */
+function headings(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
 
 /** Names of settings; families such as `JWT_*`, and what belongs to other programs, are no settings. */
 function isVariable(name: string): boolean {
