@@ -9,8 +9,9 @@ import type { DecodedBody } from "../../schema/wire/body.ts";
 import { QueenError } from "../../schema/wire/errors.ts";
 import { partitionUuid } from "../../schema/wire/ids.ts";
 import { DEFAULT_PARTITION } from "../../schema/wire/limits.ts";
+import type { OperationParams } from "../protocol.ts";
 import { withConflictRetry } from "../storage/failures.ts";
-import { type QueueOptions, queueConfigure } from "../storage/queues.ts";
+import { type QueueOptions, queueConfigure, queueFind } from "../storage/queues.ts";
 import type { KnownPartition } from "./catalog.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
 
@@ -74,5 +75,36 @@ export async function configure(
     namespace: request.namespace,
     task: request.task,
     options: request.options,
+  });
+}
+
+/** Answers what would configure a queue as it is: its namespace, its task, and its options, less those that were never given. */
+export async function queueOptions(
+  context: EngineContext,
+  { queue }: OperationParams["queueOptions"],
+): Promise<Answer> {
+  const [row] = await queueFind(context.database.look, [queue]);
+  if (!row) return ok({ error: "Queue not found" });
+  return ok({
+    queue,
+    namespace: row.namespace,
+    task: row.task,
+    options: {
+      leaseTime: row.lease_time_s,
+      retryLimit: row.retry_limit,
+      ...(row.retry_delay_ms !== null && { retryDelay: row.retry_delay_ms }),
+      maxSize: row.max_size,
+      ...(row.ttl_s !== null && { ttl: row.ttl_s }),
+      deadLetterQueue: row.dead_letter_queue,
+      dlqAfterMaxRetries: row.dlq_after_max_retries,
+      priority: row.priority,
+      delayedProcessing: row.delayed_processing_s,
+      windowBuffer: row.window_buffer_s,
+      retentionSeconds: row.retention_s,
+      completedRetentionSeconds: row.completed_retention_s,
+      retentionEnabled: row.retention_enabled,
+      encryptionEnabled: row.encryption_enabled,
+      maxWaitTimeSeconds: row.max_wait_time_s,
+    },
   });
 }

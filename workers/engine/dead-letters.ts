@@ -7,7 +7,11 @@
 import { partitionUuid } from "../../schema/wire/ids.ts";
 import { toMilliseconds } from "../../schema/wire/instant.ts";
 import type { OperationParams } from "../protocol.ts";
-import { deadLetterCount, deadLetterList as deadLetterListStatement } from "../storage/dead-letters.ts";
+import {
+  deadLetterCount,
+  deadLetterErrors as deadLetterErrorsStatement,
+  deadLetterList as deadLetterListStatement,
+} from "../storage/dead-letters.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
 import { readMessages } from "./read-messages.ts";
 
@@ -45,4 +49,21 @@ export async function deadLetterList(
     };
   });
   return ok({ messages, total, pagination: { limit, offset } });
+}
+
+/** Answers the errors that dead letters failed with, the most frequent first. */
+export async function deadLetterErrors(
+  context: EngineContext,
+  params: OperationParams["deadLetterErrors"],
+): Promise<Answer> {
+  const rows = await deadLetterErrorsStatement(context.database.look, params);
+  return ok({
+    errors: rows.map(({ error, messages, queues, first, last }) => ({
+      errorMessage: error,
+      messages,
+      queues,
+      firstFailedAt: toMilliseconds(first),
+      lastFailedAt: toMilliseconds(last),
+    })),
+  });
 }

@@ -18,10 +18,13 @@ export interface MessageOperations {
     queue: string | null;
     partition: string | null;
     group: string | null;
+    error: string | null;
     /** ISO timestamps or null. */
     from: string | null;
     to: string | null;
   };
+  /** `limit`: errors answered, the most frequent ones. */
+  deadLetterErrors: { queue: string | null; group: string | null; limit: number };
   messageGet: MessageParams;
   messageDelete: MessageParams;
   messageRetry: MessageParams;

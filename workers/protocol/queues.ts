@@ -7,6 +7,7 @@
 /** See the module. */
 export interface QueueOperations {
   configure: Record<string, never>;
+  queueOptions: { queue: string };
   queueDelete: { queue: string };
   queueClear: { queue: string; partition: string | null };
 }

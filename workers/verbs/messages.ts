@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deadLetterList } from "../engine/dead-letters.ts";
+import { deadLetterErrors, deadLetterList } from "../engine/dead-letters.ts";
 import { messageDelete, messageGet, messageMoveToDeadLetter, messageRetry } from "../engine/messages.ts";
 import { traceCreate, traceList, traceListByName, traceNameList } from "../engine/traces.ts";
 import type { MessageOperations } from "../protocol/messages.ts";
@@ -13,6 +13,7 @@ import { bodyOf, type Verbs } from "./verb.ts";
 /** See the module. */
 export const messageVerbs: Verbs<keyof MessageOperations> = {
   deadLetterList: ({ context, params }) => deadLetterList(context, params),
+  deadLetterErrors: ({ context, params }) => deadLetterErrors(context, params),
   messageGet: ({ context, params }) => messageGet(context, params),
   messageDelete: ({ context, params }) => messageDelete(context, params),
   messageRetry: ({ context, params }) => messageRetry(context, params),

@@ -158,6 +158,7 @@ export const messageOperations: readonly ApiOperation[] = [
       queue: Type.String(),
       partition: Type.String(),
       consumerGroup: Type.String(),
+      error: Type.String({ description: "Exactly this error." }),
       from: Type.String({ ...InstantText, description: "Failed at or after. ISO 8601." }),
       to: Type.String({ ...InstantText, description: "Failed at or before. ISO 8601." }),
       ...pageQuery(100),
@@ -166,6 +167,35 @@ export const messageOperations: readonly ApiOperation[] = [
       200: {
         description: "A page, and how many there are in all.",
         schema: exact({ messages: Type.Array(DeadLetter), total: count(), pagination: Pagination }),
+      },
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/v1/dlq/errors",
+    id: "deadLetterErrors",
+    tag: "Dead letters",
+    summary: "Count dead letters by their error, most frequent first",
+    description: "Counts the latest 100,000 of each queue.",
+    query: {
+      queue: Type.String(),
+      consumerGroup: Type.String(),
+      limit: Type.Integer({ default: 100, minimum: 1, maximum: 10_000, description: "Clamped." }),
+    },
+    answers: {
+      200: {
+        description: "The errors.",
+        schema: exact({
+          errors: Type.Array(
+            exact({
+              errorMessage: Type.String(),
+              messages: count(),
+              queues: count(),
+              firstFailedAt: Instant,
+              lastFailedAt: Instant,
+            }),
+          ),
+        }),
       },
     },
   },

@@ -52,6 +52,27 @@ export const queueOperations: readonly ApiOperation[] = [
     },
   },
   {
+    method: "GET",
+    path: "/api/v1/queues/:queue/options",
+    id: "queueOptions",
+    tag: "Queues",
+    summary: "What would configure a queue as it is",
+    answers: {
+      200: {
+        description: "To be sent to configure; options that were never given are left out.",
+        schema: Type.Union([
+          exact({
+            queue: Type.String(),
+            namespace: Type.String(),
+            task: Type.String(),
+            options: exact({ ...Type.Partial(QueueOptionsBody).properties }),
+          }),
+          exact({ error: Type.String() }),
+        ]),
+      },
+    },
+  },
+  {
     method: "DELETE",
     path: "/api/v1/resources/queues/:queue",
     id: "deleteQueue",

@@ -59,7 +59,7 @@ async function planOf(call: (sql: Sql) => Promise<unknown>): Promise<string> {
 const LARGE = ["segments", "cursors", "partitions", "dead_letters", "traces", "transaction_keys"];
 const at = { queueId: 1, partitionId: 1, offset: 5 };
 const page = { limit: 10, offset: 0 };
-const anything = { queue: null, partition: null, group: null, from: null, to: null };
+const anything = { queue: null, partition: null, group: null, error: null, from: null, to: null };
 
 const STATEMENTS: [name: string, index: string, call: (sql: Sql) => Promise<unknown>][] = [
   ["retentionQueues", "segments_created", retention.retentionQueues],
