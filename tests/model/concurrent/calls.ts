@@ -143,6 +143,9 @@ export async function transact(
       dlq: value?.success === true && status !== "completed",
     });
   }
+  const ids = items.map(({ partition, transactionId }) => ({ partition: partition!, transactionId: transactionId! }));
+  const committed = value?.success === true ? ("committed" as const) : ("rolled back" as const);
+  scene.history.transactions.push({ start, end, call, outcome: value ? committed : "unknown", pushes: ids });
   // One that failed has pushed nothing: its ids must not turn up.
   for (const [at, { partition, transactionId }] of items.entries()) {
     if (value && !value.success) continue;

@@ -60,7 +60,7 @@ export async function work(scene: Scene, random: Random, group: string): Promise
       const some = plain.filter(({ partition }) => partition === plain[0]!.partition).slice(0, random.int(1, 5));
       const failing = random.chance(0.1);
       const verdicts = judged(some, () => (failing ? "failed" : "completed"));
-      await transact(scene, random, verdicts, [scene.newItem(random), scene.newItem(random)]);
+      await transact(scene, random, verdicts, [scene.ownItem(random), scene.ownItem(random)]);
     } else {
       const status = () => random.weighted({ completed: 8, failed: 2, retry: 1, dlq: 1 });
       await speak(scene, random, judged(messages, way === "mixed" ? status : () => "completed"), true);

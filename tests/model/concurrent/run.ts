@@ -99,6 +99,7 @@ export async function settled(
   await Promise.all(groups.map((group) => drain(scene, sql, random.fork(), group)));
   const broken = (await brokenState(sql)).map((row) => `broken state: ${JSON.stringify(row)}`);
   await scene.readLog(sql);
+  await scene.readDeadLetters();
   return [...broken, ...checkHistory(scene.history, groups)];
 }
 

@@ -16,6 +16,7 @@ export type Kind = "plain" | "poison" | "private";
 /** Seconds; short, so that leases run out during a run. */
 const LEASE_TIME_S = 1;
 const RETRY_LIMIT = 2;
+const DEAD_LETTERS_PER_PAGE = 100;
 
 /** See the module comment. */
 export class Scene {
@@ -73,6 +74,25 @@ export class Scene {
     if (this.breathMs > 0) await new Promise((resolve) => setTimeout(resolve, this.breathMs));
     this.#left -= 1;
     return !this.over;
+  }
+
+  /** @returns A new item that nobody else pushes: its presence tells what became of the request that carries it. */
+  ownItem(random: Random): PushItem {
+    const id = random.chance(0.5) ? uuidV7() : uniqueName("own");
+    return { queue: this.queue, partition: random.pick(this.partitions), transactionId: id, payload: { id } };
+  }
+
+  /** Lists the dead letters, as they are now. */
+  async readDeadLetters(): Promise<void> {
+    const letters = [];
+    for (let offset = 0; ; offset += DEAD_LETTERS_PER_PAGE) {
+      const params = { queue: this.queue, limit: DEAD_LETTERS_PER_PAGE, offset };
+      const page = await this.apis[0]!.deadLetters(params);
+      for (const { consumerGroup: group, partition, transactionId } of page)
+        letters.push({ group, partition, transactionId });
+      if (page.length < DEAD_LETTERS_PER_PAGE) break;
+    }
+    this.history.deadLetters = letters;
   }
 
   /** @returns A new item; its id tells its kind to whoever consumes it. */

@@ -40,6 +40,18 @@ function ack(history: History, start: number, leaseId: string | null, n: number,
   });
 }
 
+function transaction(
+  history: History,
+  outcome: "committed" | "rolled back" | "unknown",
+  ids: string[],
+  call = history.newCall(),
+): void {
+  const pushes = ids.map((transactionId) => ({ partition: "p", transactionId }));
+  history.transactions.push({ start: 150, end: 155, call, outcome, pushes });
+}
+
+const letter = (n: number) => ({ group: "g", partition: "p", transactionId: `t${n}` });
+
 /** Two leases that follow each other, everything completed. */
 function good(): History {
   const history = pushed();
@@ -121,6 +133,52 @@ const PLANTED: [string, RegExp, (history: History) => void][] = [
       pop(h, 201, "", [0], { group: "auto" });
     },
   ],
+  [
+    "a message that is there and unknown to an acknowledgement",
+    /called unknown/,
+    (h) => ack(h, 160, null, 3, { outcome: "missing" }),
+  ],
+  ["half a transaction", /half a transaction: 1 of 2/, (h) => transaction(h, "unknown", ["t3", "nowhere"])],
+  [
+    "a transaction that is committed and lacks a message",
+    /half a transaction/,
+    (h) => transaction(h, "committed", ["t3", "nowhere"]),
+  ],
+  ["a refused transaction that pushed", /was refused, 1 of its messages/, (h) => transaction(h, "rolled back", ["t3"])],
+  [
+    "a transaction that acknowledged without pushing",
+    /never finished offset 3/,
+    (h) => {
+      const { call } = h.acks.at(-1)!;
+      Object.assign(h.acks.at(-1)!, { outcome: "unknown", final: true });
+      transaction(h, "unknown", ["nowhere"], call);
+    },
+  ],
+  ["a dead letter without a reason", /was never given up/, (h) => (h.deadLetters = [letter(1)])],
+  [
+    "a dead letter that is not listed",
+    /was dead-lettered and is not listed/,
+    (h) => {
+      Object.assign(h.acks[3]!, { status: "dlq", dlq: true });
+      h.deadLetters = [];
+    },
+  ],
+  [
+    "a dead letter that is listed twice",
+    /is two dead letters/,
+    (h) => {
+      Object.assign(h.acks[3]!, { status: "dlq", dlq: true });
+      h.deadLetters = [letter(3), letter(3)];
+    },
+  ],
+  [
+    "a dead letter made too early beside other answers",
+    /was dead-lettered after 1 failures, limit 1/,
+    (h) => {
+      Object.assign(h.acks[3]!, { status: "failed", dlq: true });
+      ack(h, 152, null, 3, { status: "retry", outcome: "unknown" });
+    },
+  ],
   ["a message nobody ever finished", /never finished offset 3/, (h) => h.acks.pop()],
 ];
 
@@ -138,6 +196,16 @@ describe("checks of histories", () => {
     ack(history, 1_210, "L3", 0, { outcome: "unknown" });
     pop(history, 3_000, "L4", [0, 1, 2, 3]);
     for (const n of [0, 1, 2, 3]) ack(history, 3_010, "L4", n);
+    expect(checkHistory(history, ["g"])).toEqual([]);
+  });
+
+  test("accept a dead letter with its reason, and a transaction without an answer that took effect, or did not", () => {
+    const history = good();
+    Object.assign(history.acks[3]!, { status: "dlq", dlq: true });
+    history.deadLetters = [letter(3)];
+    Object.assign(history.acks[2]!, { outcome: "unknown", final: true });
+    transaction(history, "unknown", ["t1", "t3"], history.acks[2]!.call);
+    transaction(history, "unknown", ["nowhere", "either"]);
     expect(checkHistory(history, ["g"])).toEqual([]);
   });
 

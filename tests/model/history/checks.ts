@@ -6,6 +6,7 @@
  */
 import { type Delivery, Evidence, type Lane } from "./evidence.ts";
 import type { AckRecord, History } from "./history.ts";
+import { checkDeadLetters, checkKnown, checkTransactions } from "./outcomes.ts";
 
 /** How far the clocks of database and test may seem apart, in milliseconds. */
 const CLOCK_SLACK_MS = 30;
@@ -280,6 +281,8 @@ export function checkHistory(history: History, drained: readonly string[]): stri
     ...checkLeases(evidence, lane),
     ...checkAcks(evidence, lane),
     ...checkAttempts(evidence, lane),
+    ...checkKnown(evidence, lane),
+    ...checkDeadLetters(evidence, lane),
   ]);
-  return [...log, ...lanes, ...visibility, ...lost];
+  return [...log, ...checkTransactions(evidence), ...lanes, ...visibility, ...lost];
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AckRecord, History, PopRecord, PushRecord, ResetRecord } from "./history.ts";
+import { withOutcomes } from "./outcomes.ts";
 
 /** A pop's part of one partition. */
 export interface Delivery {
@@ -115,7 +116,7 @@ export class Evidence {
       }
     }
     for (const pop of history.pops) this.#addPop(pop);
-    for (const ack of history.acks) {
+    for (const ack of withOutcomes(this, history.acks)) {
       const offset = this.offsetOf(ack.partition, ack.transactionId);
       if (offset >= 0) this.lane(ack.group, ack.partition).acks.push({ ack, offset });
     }

@@ -71,6 +71,21 @@ export interface ExtensionRecord extends Span {
   outcome: "extended" | "refused" | "unknown";
 }
 
+/** A transaction that also pushed. Nobody else pushes its ids, so that they tell whether it took effect. */
+export interface TransactionRecord extends Span {
+  /** That of its acknowledgements. */
+  call: number;
+  outcome: "committed" | "rolled back" | "unknown";
+  pushes: { partition: string; transactionId: string }[];
+}
+
+/** A dead letter, as it is listed at the end. */
+export interface DeadLetterRecord {
+  group: string;
+  partition: string;
+  transactionId: string;
+}
+
 /** A message of the log; its index is its offset. */
 export interface LogEntry {
   transactionId: string;
@@ -88,6 +103,9 @@ export class History {
   readonly extensions: ExtensionRecord[] = [];
   /** When the database may have been away: a pop then answers empty, whatever there is. */
   readonly outages: Span[] = [];
+  readonly transactions: TransactionRecord[] = [];
+  /** Null: nobody looked. */
+  deadLetters: DeadLetterRecord[] | null = null;
   /** By partition; read from the store at the end. */
   readonly log = new Map<string, LogEntry[]>();
   #calls = 0;
@@ -102,7 +120,7 @@ export class History {
    */
   addOutage(start: number, end: number): void {
     this.outages.push({ start, end });
-    const lost = [this.pushes, this.pops, this.acks, this.extensions].flatMap(
+    const lost = [this.pushes, this.pops, this.acks, this.extensions, this.transactions].flatMap(
       (records): (Span & { outcome: string })[] => records.filter(({ outcome }) => outcome === "unknown"),
     );
     for (const record of [...lost, ...this.resets]) {
