@@ -12,6 +12,7 @@ import { type CampaignResult, runCampaign } from "./campaign/campaign.ts";
 import type { Fault } from "./campaign/fault.ts";
 import { keep, table } from "./campaign/report.ts";
 import { FAULTS } from "./kinds/all.ts";
+import { main as overload } from "./overload/main.ts";
 
 interface Options {
   times?: number;
@@ -78,8 +79,13 @@ async function main(names: string[], options: Options): Promise<void> {
   process.exit(failed ? 1 : 0);
 }
 
+// Not a fault that is injected and heals, but load: it has options and figures of its own.
+if (process.argv[2] === "overload") process.exit(await overload(process.argv.slice(3)));
+
 await new Command("test:faults")
-  .description("Injects faults under load, many times each, and checks all that clients saw.")
+  .description(
+    "Injects faults under load, many times each, and checks all that clients saw. `overload --help`: three times what the server can do.",
+  )
   .argument("[names...]", "faults; all unless told")
   .option("--times <n>", "injections of each fault", whole)
   .option("--seed <n>", "for all random choices; MODEL_SEED or the clock unless told", whole, runSeed())
