@@ -53,13 +53,16 @@ export interface LivePoint {
   lagMs: number | null;
   /** Percent of one core. */
   cpu: number;
+  rssBytes: number;
+  /** Of the worker that was latest. */
+  loopLagMs: number;
 }
 
 /** How what is shown comes in. */
 export type Feed = "connecting" | "stream" | "polling" | "offline";
 
 /** Points kept: five minutes of seconds. */
-const POINTS_MAX = 300;
+export const POINTS_MAX = 300;
 const POLL_MS = 2_000;
 const RETRY_MS = 3_000;
 /** Failed attempts to stream after which it is polled. */
@@ -114,6 +117,8 @@ function take(next: LiveLook): void {
     popMs: median("pop"),
     ackMs: median("ack"),
     lagMs: lagged > 0 ? added("lagSumMs") / lagged : null,
+    rssBytes: next.process.rssBytes,
+    loopLagMs: Math.max(0, ...next.workers.map((worker) => worker.loopLagMaxMs)),
     cpu: Math.max(0, (processor(next) - processor(before)) / (seconds * 10_000)),
   };
   points.set([...points.value.slice(-(POINTS_MAX - 1)), point]);

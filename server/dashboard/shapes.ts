@@ -78,3 +78,14 @@ export interface DeadLetter {
 
 /** Options of a queue: those that can be configured. */
 export type QueueOptions = Record<string, number | boolean>;
+
+/** How a consumer group stands on a partition. */
+export interface GroupPartition {
+  partition: string;
+  workerId: string | null;
+  lastConsumedAt: string | null;
+  totalConsumed: number;
+  offsetLag: number;
+  timeLagSeconds: number;
+  leaseActive: boolean;
+}

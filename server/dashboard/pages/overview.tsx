@@ -6,7 +6,7 @@
 import { useState } from "preact/hooks";
 import { query } from "../api.ts";
 import { bytes, duration, plural, short, whole } from "../format.ts";
-import { type LivePoint, look, points } from "../live.ts";
+import { type LivePoint, look, POINTS_MAX, points } from "../live.ts";
 import { Chart, type Series } from "../parts/chart.tsx";
 import { Badge, Choice, Figure, Figures, PageHead, Panel } from "../parts/layout.tsx";
 import { Empty, Ready } from "../parts/states.tsx";
@@ -132,6 +132,7 @@ function LiveCharts() {
         <Chart
           label="Messages pushed, popped and acknowledged a second"
           at={at}
+          spanSeconds={POINTS_MAX}
           series={rates(of("push"), of("pop"), of("ack"))}
           format={short}
         />
@@ -141,6 +142,7 @@ function LiveCharts() {
           <Chart
             label="Median latency of pushes, pops and acknowledgements"
             at={at}
+            spanSeconds={POINTS_MAX}
             height={150}
             series={[
               { name: "Push", color: "push", values: of("pushMs") },
@@ -154,6 +156,7 @@ function LiveCharts() {
           <Chart
             label="Mean age of messages when they were popped"
             at={at}
+            spanSeconds={POINTS_MAX}
             height={150}
             series={[{ name: "Age", color: "lag", values: of("lagMs"), fill: true }]}
             format={duration}

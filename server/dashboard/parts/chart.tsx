@@ -28,6 +28,8 @@ export interface ChartProps {
   /** Writes a value. */
   format: (value: number) => string;
   height?: number;
+  /** Shows the last so many seconds, also where there is nothing yet. */
+  spanSeconds?: number;
   /** Lines end where there is no value, instead of going on to the next one. */
   gaps?: boolean;
 }
@@ -49,13 +51,22 @@ function options(props: ChartProps, width: number): uPlot.Options {
     padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 6 } },
     legend: { show: true, live: true },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: {
+      x: { time: true, ...(props.spanSeconds && { range: (_, __, max) => [max - props.spanSeconds!, max] }) },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 26 },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 76,
+        size: 28,
+        values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)),
+      },
       { ...axis, size: AXIS_WIDTH, space: 34, values: (_, ticks) => ticks.map((tick) => format(tick)) },
     ],
     series: [
-      { label: "", value: (_, at) => (at == null ? "" : new Date(at * 1_000).toLocaleTimeString("en-GB")) },
+      { label: "At", value: (plot, at) => clock(at ?? plot.data[0].at(-1) ?? 0, 1) },
       ...props.series.map(({ name, color: of, fill }) => ({
         label: name,
         stroke: color(of),
@@ -63,10 +74,26 @@ function options(props: ChartProps, width: number): uPlot.Options {
         ...(fill && { fill: `color-mix(in srgb, ${color(of)} 14%, transparent)` }),
         points: { show: false },
         spanGaps: !props.gaps,
-        value: (_: uPlot, value: number | null) => (value == null ? "–" : format(value)),
+        value: (plot: uPlot, value: number | null, at: number) => shown(plot, value, at, format),
       })),
     ],
   };
+}
+
+/** What the pointer is at; without it, the latest. */
+function shown(plot: uPlot, value: number | null, at: number, format: (value: number) => string): string {
+  const chosen = value ?? (plot.cursor.idx == null ? [...plot.data[at]!].findLast((each) => each != null) : null);
+  return chosen == null ? "–" : format(chosen);
+}
+
+const two = (value: number) => String(value).padStart(2, "0");
+
+/** A point of time as it is written at the axis: with seconds where they matter, with the day where hours do not. */
+function clock(at: number, stepSeconds: number): string {
+  const date = new Date(at * 1_000);
+  if (stepSeconds >= 86_400) return `${date.getMonth() + 1}/${date.getDate()}`;
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return stepSeconds < 60 ? `${time}:${two(date.getSeconds())}` : time;
 }
 
 function dataOf({ at, series }: ChartProps): uPlot.AlignedData {

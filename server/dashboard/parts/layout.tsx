@@ -53,7 +53,7 @@ export function Figure(props: {
     <div class={`figure ${props.tone ?? ""}`}>
       <dt>{props.name}</dt>
       <dd>
-        {props.value}
+        <span class="value">{props.value}</span>
         {props.note && <small>{props.note}</small>}
       </dd>
     </div>
@@ -112,10 +112,10 @@ export function Pager(props: {
         {total !== undefined && ` of ${total.toLocaleString("en-US")}`}
       </span>
       <button type="button" disabled={offset === 0} onClick={() => onPage(Math.max(0, offset - limit))}>
-        Newer
+        Back
       </button>
       <button type="button" disabled={last} onClick={() => onPage(offset + limit)}>
-        Older
+        Next
       </button>
     </nav>
   );
@@ -155,6 +155,8 @@ export function Table<T>(props: {
   columns: readonly Column<T>[];
   rows: readonly T[];
   rowKey: (row: T) => string;
+  /** Shows only a page of the ordered rows. */
+  page?: { offset: number; limit: number };
   /** Column it is ordered by at first, by name, with a minus before it for the largest first; absent: as the rows come. */
   order?: string;
 }) {
@@ -163,6 +165,8 @@ export function Table<T>(props: {
   const by = props.columns.find(({ name }) => name === order.replace("-", ""))?.by;
   const rows =
     by === undefined ? props.rows : [...props.rows].sort((a, b) => compare(by(a), by(b)) * (descending ? -1 : 1));
+  const { page } = props;
+  const shown = page === undefined ? rows : rows.slice(page.offset, page.offset + page.limit);
   const turn = ({ name, number }: Column<T>) => {
     const first = number ? `-${name}` : name;
     setOrder(order === first ? (number ? name : `-${name}`) : first);
@@ -195,7 +199,7 @@ export function Table<T>(props: {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {shown.map((row) => (
             <tr key={props.rowKey(row)}>
               {props.columns.map((column) => (
                 <td key={column.name} class={classOf(column)}>
@@ -241,5 +245,33 @@ export function Choice<T extends string | number>(props: {
         </button>
       ))}
     </fieldset>
+  );
+}
+
+/** A field to search in a list. */
+export function Search(props: { label: string; value: string; onSearch: (text: string) => void }) {
+  return (
+    <label class="search">
+      <Icon name="search" />
+      <input
+        type="search"
+        aria-label={props.label}
+        placeholder={props.label}
+        value={props.value}
+        onInput={(event) => props.onSearch(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+/** A field of a form with its label. */
+export function Field(props: { label: string; note?: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: the control is what it is given to hold.
+    <label class="field">
+      <span class="label">{props.label}</span>
+      {props.children}
+      {props.note && <small>{props.note}</small>}
+    </label>
   );
 }
