@@ -23,6 +23,14 @@ export class DatabaseNewerError extends Error {
   override name = "DatabaseNewerError";
 }
 
+/** The schema `queen` holds tables that no migration of this program made, such as those of Queen 0.15. */
+export class DatabaseForeignError extends Error {
+  override name = "DatabaseForeignError";
+  constructor() {
+    super('its schema "queen" has tables of another program, such as Queen 0.15: use another database');
+  }
+}
+
 /** What a call of {@link migrate} did. */
 export interface MigrateResult {
   /** Names of the migrations applied by this call, in order; empty when there were none to apply. */
@@ -34,6 +42,10 @@ export interface MigrateResult {
 async function ensureLedger(sql: postgres.Sql): Promise<void> {
   await sql.begin(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(${LOCK[0]}, ${LOCK[1]})`;
+    const [foreign] = await transaction`
+      select from pg_class where relnamespace = to_regnamespace('queen') and relkind in ('r', 'p')
+        and to_regclass('queen.schema_migrations') is null limit 1`;
+    if (foreign) throw new DatabaseForeignError();
     await transaction`create schema if not exists queen`;
     await transaction`
       create table if not exists queen.schema_migrations (
@@ -73,6 +85,7 @@ async function withRetry<T>(attempt: () => Promise<T>): Promise<T> {
  * @param sql - Connections of a role that may create schemas. Used for several transactions, one after another.
  * @returns What was applied, in order.
  * @throws {@link DatabaseNewerError} when a newer program made the database; nothing was changed.
+ * @throws {@link DatabaseForeignError} when another program's tables are in its place; nothing was changed.
  * @throws The database's own error when a migration fails; that migration left nothing behind, earlier ones stay.
  */
 export async function migrate(sql: postgres.Sql): Promise<MigrateResult> {

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type postgres from "postgres";
-import { DatabaseNewerError, migrate } from "../../../schema/database/migrate.ts";
+import { DatabaseForeignError, DatabaseNewerError, migrate } from "../../../schema/database/migrate.ts";
 import { migrations } from "../../../schema/database/migrations.generated.ts";
 import { type EmbeddedServer, startEmbedded } from "../../../server/postgres/embedded.ts";
 import { openPool } from "../../../workers/storage/database.ts";
@@ -60,6 +60,16 @@ describe("migrate()", () => {
     });
   });
 
+  test("refuses a database whose schema is another program's, as that of Queen 0.15, and leaves it alone", async () => {
+    await withDatabase("foreign_tables", async (sql) => {
+      await sql`create schema queen`;
+      await sql`create table queen.queues (id uuid primary key, name text)`;
+      await expect(migrate(sql)).rejects.toThrow(DatabaseForeignError);
+      const tables = await sql`select tablename from pg_tables where schemaname = 'queen'`;
+      expect(tables.map(({ tablename }) => tablename)).toEqual(["queues"]);
+    });
+  });
+
   test("refuses a database that a newer program made, and leaves it alone", async () => {
     await withDatabase("newer", async (sql) => {
       await migrate(sql);
@@ -73,6 +83,7 @@ describe("migrate()", () => {
     await withDatabase("failing", async (sql) => {
       // In the way of the first migration, after several of its tables.
       await sql`create schema queen`;
+      await sql`create table queen.schema_migrations (id integer primary key, name text not null)`;
       await sql`create table queen.traces (id integer)`;
       await expect(migrate(sql)).rejects.toThrow("already exists");
       const tables = await sql<{ name: string }[]>`
