@@ -9,8 +9,10 @@ import { openPool } from "../workers/storage/database.ts";
 import { databaseVersion } from "../workers/storage/queue-admin.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./observe/log.ts";
+import { carriedAmong } from "./postgres/carried.ts";
 import { type EmbeddedServer, startEmbedded } from "./postgres/embedded.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./postgres/target.ts";
+import { embeddedFiles } from "./runtime.ts";
 
 /** Connections beside those of the workers: migration, and some to look around with. */
 const EXTRA_CONNECTIONS = 4;
@@ -32,7 +34,8 @@ export async function openDatabase(config: Config, log: Log): Promise<OpenDataba
   const { database, connections } = config;
   if (database.kind === "embedded") {
     const connectionsMax = connections.total + EXTRA_CONNECTIONS;
-    const embedded = await startEmbedded({ dataDir: database.dataDir, log, connectionsMax });
+    const carried = carriedAmong(embeddedFiles());
+    const embedded = await startEmbedded({ dataDir: database.dataDir, log, connectionsMax, carried });
     return { embedded, target: targetOf(config, { ...embedded.target, tls: "off" }) };
   }
   if (database.kind === "parts")

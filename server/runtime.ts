@@ -1,5 +1,6 @@
 /**
- * What differs between the runtimes the server runs on, Bun and Deno, and nothing else: listening, WebSockets and signals.
+ * What differs between the runtimes the server runs on, Bun and Deno, and nothing else: listening, WebSockets, signals
+ * and what a binary carries.
  *
  * @module
  */
@@ -198,6 +199,16 @@ function listenDeno(deno: DenoNamespace, host: string, port: number, fetch: Fetc
 function urlOf(host: string, port: number, tls: Tls | null): string {
   const shown = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   return `${tls === null ? "http" : "https"}://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+}
+
+/**
+ * Files that were built into the binary.
+ *
+ * @returns Paths that `node:fs` can read, by name with what the bundler put into it; none unless this is a single binary.
+ */
+export function embeddedFiles(): string[] {
+  if (!("Bun" in globalThis)) return [];
+  return Bun.embeddedFiles.map((file) => `/$bunfs/root/${(file as File).name}`);
 }
 
 /** Calls back for each SIGINT and SIGTERM, until the process ends. */

@@ -5,9 +5,12 @@ import { basename, dirname, join, relative } from "node:path";
 import { type Account, closedFolder } from "./account.ts";
 import { EmbeddedError, systemErrorCode } from "./errors.ts";
 import { run } from "./run.ts";
+import { addFallbackLibraries, type UnpackOptions, unpackPrograms } from "./unpack.ts";
 
 /** PostgreSQL programs that can run on this machine. */
 export interface Binaries {
+  /** Absolute folder with `bin`, `lib` and `share`. */
+  native: string;
   postgres: string;
   initdb: string;
   /** Full version, such as `18.4`. */
@@ -62,6 +65,25 @@ export interface PrepareOptions {
 export async function prepareBinaries({ native, copyDir, account }: PrepareOptions): Promise<Binaries> {
   const closed = await closedFolder(join(native, "bin"), account);
   const root = closed === null && (await linkLibraries(native)) ? native : await copyNative(native, copyDir);
+  return await tryPrograms(root, account);
+}
+
+/**
+ * Unpacks the programs that a full build carries, unless that was done before, and makes them ready to run.
+ *
+ * @param options - Archive and place; the caller owns the data folder.
+ * @returns The programs, tried out.
+ * @throws {@link EmbeddedError} `BINARIES_MISSING` when they are damaged or cannot run on this machine.
+ */
+export async function prepareCarried(options: UnpackOptions): Promise<Binaries> {
+  const native = await unpackPrograms(options);
+  return await tryPrograms(native, options.account).catch(async (error: unknown) => {
+    if (!(await addFallbackLibraries(native))) throw error;
+    return await tryPrograms(native, options.account);
+  });
+}
+
+async function tryPrograms(root: string, account: Account): Promise<Binaries> {
   const postgres = join(root, "bin", "postgres");
   const answer = await run(postgres, ["--version"], account);
   const version = answer.stdout.match(/PostgreSQL\)? (\d+)[\d.]*/);
@@ -69,10 +91,11 @@ export async function prepareBinaries({ native, copyDir, account }: PrepareOptio
     const reason = (answer.stderr || answer.stdout).trim().split("\n")[0] || `exit code ${answer.code}`;
     throw new EmbeddedError(
       "BINARIES_MISSING",
-      `The installed PostgreSQL cannot run on this machine (${reason}); ${ADVICE}`,
+      `The PostgreSQL in ${root} cannot run on this machine (${reason}); ${ADVICE}`,
     );
   }
   return {
+    native: root,
     postgres,
     initdb: join(root, "bin", "initdb"),
     version: version[0].split(" ")[1]!,
@@ -91,8 +114,13 @@ async function readLinks(native: string): Promise<LibraryLink[]> {
   return JSON.parse(text) as LibraryLink[];
 }
 
-/** True when every link is there in the end, whoever made it. */
-async function linkLibraries(native: string): Promise<boolean> {
+/**
+ * Adds the links between libraries that npm packages cannot carry.
+ *
+ * @param native - Folder with `bin`, `lib` and `share`, as installed.
+ * @returns True when every link is there in the end, whoever made it.
+ */
+export async function linkLibraries(native: string): Promise<boolean> {
   const packageDir = dirname(native);
   for (const { source, target } of await readLinks(native)) {
     const at = join(packageDir, target);

@@ -1,11 +1,13 @@
-import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { chmod, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Account, handOver, makeFolders, statOrNull } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 import { EmbeddedError } from "./errors.ts";
+import { renewIdentity } from "./identity.ts";
 import type { EmbeddedLog } from "./log.ts";
 import { run } from "./run.ts";
+import { syncFolder, unpack } from "./unpack.ts";
 
 /** Superuser and database of an embedded cluster. */
 export const CLUSTER_USER = "queen";
@@ -21,6 +23,8 @@ export interface ClusterOptions {
   /** The cluster itself, right below `dataDir`. */
   cluster: string;
   binaries: Binaries;
+  /** Archive of a new cluster that these programs made; null when there is none, and `initdb` makes one. */
+  template: string | null;
   account: Account;
   log: EmbeddedLog;
 }
@@ -45,10 +49,9 @@ export async function ensureCluster(options: ClusterOptions): Promise<boolean> {
   }
   const draft = join(options.dataDir, DRAFT_PREFIX + crypto.randomUUID());
   try {
-    await makeFolders(draft);
-    await handOver(draft, options.account);
-    await initialise(draft, options);
-    await createDatabase(draft, options);
+    options.log("info", "database_create", { folder: draft, version: options.binaries.version });
+    if (options.template === null) await makeCluster(draft, options);
+    else await copyTemplate(draft, options.template, options.account);
     await rename(draft, options.cluster);
     await syncFolder(options.dataDir);
     // By now an initdb that outlived its server has failed, and may have made its folder once more before it did.
@@ -130,8 +133,22 @@ async function removeDrafts(dataDir: string): Promise<boolean> {
   return found;
 }
 
-async function initialise(draft: string, { binaries, account, log }: ClusterOptions): Promise<void> {
-  log("info", "database_create", { folder: draft, version: binaries.version });
+async function makeCluster(draft: string, options: ClusterOptions): Promise<void> {
+  await makeFolders(draft);
+  await handOver(draft, options.account);
+  await initialise(draft, options);
+  await createDatabase(draft, options);
+}
+
+/** Asks nothing of the machine, where `initdb` wants a shell and a name for the user. */
+async function copyTemplate(draft: string, template: string, account: Account): Promise<void> {
+  await unpack(template, draft);
+  await chmod(draft, 0o700);
+  await renewIdentity(draft);
+  await handOver(draft, account);
+}
+
+async function initialise(draft: string, { binaries, account }: ClusterOptions): Promise<void> {
   const result = await run(
     binaries.initdb,
     [
@@ -168,13 +185,4 @@ async function createDatabase(draft: string, { binaries, account }: ClusterOptio
     "START_FAILED",
     `PostgreSQL could not create its database in ${draft} (${result.stderr.trim().split("\n")[0]}); check free space, or set QUEEN_DATA_DIR to another folder`,
   );
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

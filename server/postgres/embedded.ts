@@ -6,7 +6,8 @@
  * - `postgres/` the cluster, 0700; `postgres.new-*` one that is being made
  * - `socket/` the unix socket, 0700; elsewhere when the path would be too long
  * - `owner.lock`, `owner.json` who uses the folder
- * - `programs/` a copy of the PostgreSQL programs, only when the installed ones cannot be used where they are
+ * - `programs/` a copy of the PostgreSQL programs, when a full build carries them, or when the installed ones cannot be
+ *   used where they are
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { access, constants, realpath, stat, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Account, chooseAccount, makeFolders, openWay } from "./account.ts";
-import { findNative, prepareBinaries } from "./binaries.ts";
+import { type Binaries, findNative, prepareBinaries, prepareCarried } from "./binaries.ts";
 import { CLUSTER_DATABASE, CLUSTER_USER, type ClusterOptions, ensureCluster, refuseForeign } from "./cluster.ts";
 import { EmbeddedError, systemErrorCode } from "./errors.ts";
 import type { EmbeddedLog } from "./log.ts";
@@ -25,6 +26,7 @@ import { type Exit, type Postmaster, startPostmaster } from "./postmaster.ts";
 import { settlePrevious } from "./previous.ts";
 import { SOCKET_PORT, settingsArguments, settingsFor } from "./settings.ts";
 import { provideSocketDir, removeSocketDir } from "./socket.ts";
+import { type CarriedPostgres, removeOtherPrograms } from "./unpack.ts";
 
 export { EmbeddedError, type EmbeddedErrorCode } from "./errors.ts";
 export type { EmbeddedLog } from "./log.ts";
@@ -37,6 +39,8 @@ export interface EmbeddedOptions {
   log: EmbeddedLog;
   /** Connections that the workers' pools may open, all together; the server allows some more. */
   connectionsMax: number;
+  /** What a full build carries; without it the PostgreSQL that npm installed is used. */
+  carried?: CarriedPostgres | null;
 }
 
 /** A running embedded server. */
@@ -72,7 +76,7 @@ const LEFTOVER_WAIT_MS = 10_000;
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   // First, so that a build without PostgreSQL leaves no empty folder behind.
-  const native = await findNative();
+  const source = options.carried ?? (await findNative());
   const wanted = resolve(options.dataDir);
   const account = await chooseAccount([join(wanted, "postgres"), wanted]);
   const dataDir = await openDataDir(wanted);
@@ -82,10 +86,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     await openWay(dataDir, account);
     await refuseForeign(dataDir);
     owner = acquireOwner(dataDir, account);
-    const binaries = await prepareBinaries({ native, copyDir: join(dataDir, "programs"), account });
-    const cluster = join(dataDir, "postgres");
-    const setup: ClusterOptions = { dataDir, cluster, binaries, account, log: options.log };
-    await settlePrevious(cluster, options.log);
+    const setup = await setUp(source, dataDir, account, options.log);
+    await settlePrevious(setup.cluster, options.log);
+    if (options.carried) await removeOtherPrograms(join(dataDir, "programs"), setup.binaries.native);
     const firstStart = await ensureCluster(setup);
     socketDir = await provideSocketDir(dataDir, account);
     const postmaster = await startOnCluster(setup, socketDir, options.connectionsMax);
@@ -96,6 +99,21 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     if (account.switched && ["EPERM", "EINVAL"].includes(systemErrorCode(error))) throw cannotSwitch(account, error);
     throw asEmbeddedError(error, dataDir);
   }
+}
+
+async function setUp(
+  source: string | CarriedPostgres,
+  dataDir: string,
+  account: Account,
+  log: EmbeddedLog,
+): Promise<ClusterOptions> {
+  const programsDir = join(dataDir, "programs");
+  const binaries: Binaries =
+    typeof source === "string"
+      ? await prepareBinaries({ native: source, copyDir: programsDir, account })
+      : await prepareCarried({ carried: source, programsDir, account, log });
+  const template = typeof source === "string" ? null : source.cluster;
+  return { dataDir, cluster: join(dataDir, "postgres"), binaries, template, account, log };
 }
 
 function serverOf(
@@ -151,6 +169,7 @@ async function startOnCluster(setup: ClusterOptions, socketDir: string, connecti
     diskBytesFree: disk.bavail * disk.bsize,
     connectionsMax,
     socketDir,
+    hasSharedMemoryFolder: await mayWrite("/dev/shm"),
   });
   const start = { postgres: setup.binaries.postgres, cluster, args: settingsArguments(settings), account, log };
   for (const deadline = Date.now() + LEFTOVER_WAIT_MS; ; await sleep(100)) {
@@ -161,6 +180,14 @@ async function startOnCluster(setup: ClusterOptions, socketDir: string, connecti
       if (!leftover || Date.now() > deadline) throw error;
     }
   }
+}
+
+/** Everybody may write there where it exists; a bare root does not have it. */
+async function mayWrite(folder: string): Promise<boolean> {
+  return await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 const WHY: Record<string, string> = {

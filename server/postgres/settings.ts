@@ -14,6 +14,8 @@ export interface SettingsInput {
   connectionsMax: number;
   /** Absolute folder for the socket. */
   socketDir: string;
+  /** Whether POSIX shared memory (`/dev/shm`) can be used. */
+  hasSharedMemoryFolder: boolean;
 }
 
 /**
@@ -73,13 +75,14 @@ const CONSTANT: Record<string, string> = {
   log_checkpoints: "off",
 };
 
-function memorySettings({ memoryBytes, connectionsMax }: SettingsInput): Record<string, string> {
+function memorySettings({ memoryBytes, connectionsMax, hasSharedMemoryFolder }: SettingsInput): Record<string, string> {
   const sharedBytes = clamp(memoryBytes / 8, 32 * MIB, 4 * GIB);
   return {
     shared_buffers: kilobytes(sharedBytes),
     effective_cache_size: kilobytes(clamp(memoryBytes / 2, 64 * MIB, 256 * GIB)),
     maintenance_work_mem: kilobytes(clamp(memoryBytes / 32, 16 * MIB, 512 * MIB)),
     work_mem: kilobytes(clamp(memoryBytes / 8 / Math.max(connectionsMax, 1), 2 * MIB, 16 * MIB)),
+    dynamic_shared_memory_type: hasSharedMemoryFolder ? "posix" : "sysv",
   };
 }
 

@@ -25,7 +25,7 @@ function alone(env: Record<string, string> = {}): ProgramOptions {
 
 beforeAll(async () => {
   mkdirSync(empty);
-  const built = await runProgram([process.execPath, "run", "server/build.ts", queen], {
+  const built = await runProgram([process.execPath, "run", "server/build.ts", queen, "--slim"], {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? "", HOME: folder },
   });

@@ -14,7 +14,13 @@ afterEach(cleanUp);
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
-const machine = { memoryBytes: 8 * GIB, diskBytesFree: 100 * GIB, connectionsMax: 50, socketDir: "/s" };
+const machine = {
+  memoryBytes: 8 * GIB,
+  diskBytesFree: 100 * GIB,
+  connectionsMax: 50,
+  socketDir: "/s",
+  hasSharedMemoryFolder: true,
+};
 
 describe("settingsFor()", () => {
   test("grows with memory and disk, between bounds", () => {
@@ -33,6 +39,12 @@ describe("settingsFor()", () => {
       const settings = settingsFor({ ...machine, memoryBytes });
       expect(settings).toMatchObject({ fsync: "on", synchronous_commit: "on", full_page_writes: "on" });
     }
+  });
+
+  test("does without POSIX shared memory where there is none", () => {
+    const typeOf = (hasSharedMemoryFolder: boolean) =>
+      settingsFor({ ...machine, hasSharedMemoryFolder }).dynamic_shared_memory_type;
+    expect([typeOf(true), typeOf(false)]).toEqual(["posix", "sysv"]);
   });
 
   test("quotes the socket folder, which PostgreSQL reads as a list", () => {
