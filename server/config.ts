@@ -327,3 +327,22 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+/** What the commands that talk to a server take from the environment. */
+export interface ClientEnvironment {
+  /** `QUEEN_URL`; null when unset or empty. */
+  readonly url: string | null;
+  /** `QUEEN_TOKEN`. */
+  readonly token: string | null;
+  /** False when `NO_COLOR` is set to anything. */
+  readonly color: boolean;
+}
+
+/** Reads the variables of the command line's own. */
+export function clientEnvironment(env: Record<string, string | undefined> = process.env): ClientEnvironment {
+  return {
+    url: env.QUEEN_URL?.trim() || null,
+    token: env.QUEEN_TOKEN?.trim() || null,
+    color: (env.NO_COLOR ?? "") === "",
+  };
+}

@@ -30,6 +30,21 @@ const MAY_IMPORT: readonly (readonly [room: string, allowed: readonly string[]])
     "server/observe/",
     ["server/observe/", "server/pool/", "server/config.ts", "workers/protocol", "workers/loop-lag.ts"],
   ],
+  [
+    "server/cli/",
+    [
+      "server/cli/",
+      "server/config",
+      "server/database.ts",
+      "server/observe/log.ts",
+      "server/postgres/",
+      "server/serve-command.ts",
+      "schema/",
+      "workers/storage/",
+      "workers/protocol",
+      "package.json",
+    ],
+  ],
   ["server/config", ["server/config"]],
   // What the browser runs knows nothing but the API.
   ["server/dashboard/", ["server/dashboard/"]],

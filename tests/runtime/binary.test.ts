@@ -55,7 +55,7 @@ describe("dist/queen", () => {
   });
 
   test("an unknown command is refused", async () => {
-    expect((await runProgram([queen, "dance"], alone())).code).toBe(1);
+    expect((await runProgram([queen, "dance"], alone())).code).toBe(2);
   });
 });
 

@@ -140,11 +140,33 @@ export async function queueStatus(context: EngineContext, params: OperationParam
         maxQueueSize: queue.max_size,
         deadLetterQueue: queue.dead_letter_queue,
       },
+      options: optionsOf(queue),
     },
     partitions: partitions.map(partitionStatus),
     totals: { messages: totals, ...totals },
     ...page,
   });
+}
+
+/** What configure takes, to be changed and sent again; null where nothing was given, which differs from giving the default. */
+function optionsOf(queue: QueueRow) {
+  return {
+    leaseTime: queue.lease_time_s,
+    retryLimit: queue.retry_limit,
+    retryDelay: queue.retry_delay_ms,
+    maxSize: queue.max_size,
+    ttl: queue.ttl_s,
+    deadLetterQueue: queue.dead_letter_queue,
+    dlqAfterMaxRetries: queue.dlq_after_max_retries,
+    priority: queue.priority,
+    delayedProcessing: queue.delayed_processing_s,
+    windowBuffer: queue.window_buffer_s,
+    retentionSeconds: queue.retention_s,
+    completedRetentionSeconds: queue.completed_retention_s,
+    retentionEnabled: queue.retention_enabled,
+    encryptionEnabled: queue.encryption_enabled,
+    maxWaitTimeSeconds: queue.max_wait_time_s,
+  };
 }
 
 function partitionStatus(row: PartitionListRow) {

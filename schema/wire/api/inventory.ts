@@ -4,6 +4,7 @@
  * @module
  */
 import { Type } from "typebox";
+import { QueueOptionsBody } from "../admin-requests.ts";
 import type { ApiOperation } from "./operation.ts";
 import { count, ErrorAnswer, exact, Instant, nullable, Pagination, pageQuery, Uuid } from "./shapes.ts";
 
@@ -69,6 +70,14 @@ const QueueStatus = exact(
         maxQueueSize: Type.Integer(),
         deadLetterQueue: Type.Boolean(),
       }),
+      options: exact(
+        {
+          ...QueueOptionsBody.properties,
+          retryDelay: nullable(Type.Integer()),
+          ttl: nullable(Type.Integer()),
+        },
+        { description: "What configure takes; null where nothing was given, which differs from giving the default." },
+      ),
     }),
     partitions: Type.Array(
       exact(

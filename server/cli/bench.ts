@@ -1,0 +1,1 @@
+export const bench = async (): Promise<number> => 1;
