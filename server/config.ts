@@ -261,11 +261,20 @@ function thisMachine(): Machine {
   return {
     cores: availableParallelism(),
     hostname: hostname(),
-    home: homedir(),
+    home: homeOrRoot(),
     platform: process.platform,
     isRoot: process.getuid?.() === 0,
     memoryBytes: Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY),
   };
+}
+
+/** A user without a name, as in a container, may have no home; a folder below `/` that cannot be made then says what to set. */
+function homeOrRoot(): string {
+  try {
+    return homedir();
+  } catch {
+    return "/";
+  }
 }
 
 function readValues(env: Record<string, string | undefined>, problems: string[]): Values {
