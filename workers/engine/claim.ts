@@ -8,7 +8,7 @@ import { newLeaseId, partitionUuid } from "../../schema/wire/ids.ts";
 import type { PopAnswer, PopPiece } from "../../schema/wire/pop-answer.ts";
 import type { PackedPartition, SegmentAnswer } from "../../schema/wire/segment-answer.ts";
 import { type ClaimRow, type ClaimSlot, cursorAcknowledge, cursorClaim } from "../storage/cursors.ts";
-import { withConflictRetry } from "../storage/failures.ts";
+import { isAway, isConflict, withConflictRetry } from "../storage/failures.ts";
 import { parseMultirange } from "../storage/literals.ts";
 import { Batcher } from "./batcher.ts";
 import type { EngineContext } from "./context.ts";
@@ -17,6 +17,7 @@ import { type LeaseBook, LeasePart } from "./lease-book.ts";
 import { readSegments } from "./read.ts";
 import type { ReadyFloors } from "./ready-floors.ts";
 import type { Segment } from "./segment.ts";
+import { Unreadable } from "./unreadable.ts";
 
 /** What pops must agree in to be claimed for by one statement. */
 export interface ClaimKey {
@@ -44,18 +45,22 @@ interface ClaimWish {
 
 const SLOTS_MAX = 1_000;
 const FLIGHTS_MAX = 2;
+/** How often one flight claims anew when what it got cannot be read. */
+const READ_ROUNDS_MAX = 8;
 
 /** Claims for one worker. */
 export class Claimer {
   readonly #context: EngineContext;
   readonly #leases: LeaseBook;
   readonly #floors: ReadyFloors;
+  readonly #unreadable: Unreadable;
   readonly #batchers = new Map<string, Batcher<ClaimWish>>();
 
   constructor(context: EngineContext, leases: LeaseBook, floors: ReadyFloors) {
     this.#context = context;
     this.#leases = leases;
     this.#floors = floors;
+    this.#unreadable = new Unreadable(context);
   }
 
   /**
@@ -99,8 +104,8 @@ export class Claimer {
     if (this.#batchers.get(name)?.waitingCount === 0) this.#batchers.delete(name);
   }
 
-  async #claimFor(key: ClaimKey, wishes: readonly ClaimWish[]): Promise<void> {
-    const { database, settings } = this.#context;
+  async #claimFor(key: ClaimKey, wishes: readonly ClaimWish[], round = 1): Promise<void> {
+    const { settings } = this.#context;
     const leaseIds = wishes.map(() => (key.autoAck ? "" : newLeaseId(key.queueId, key.groupId, settings.index)));
     const slots = wishes.flatMap((wish, pop) =>
       Array.from({ length: key.partitionId === null ? Math.min(wish.partitions, SLOTS_MAX) : 1 }, () => ({
@@ -114,26 +119,64 @@ export class Claimer {
       for (const wish of wishes) wish.resolve(null);
       return;
     }
-    let segments: Segment[][];
-    let contents: Content[];
+    let read: ReadClaims;
     try {
-      segments = await readSegments(
-        this.#context,
-        database.pop,
-        key.queueId,
-        rows.map((row) => ({ partitionId: row.partition_id, from: row.first_offset, to: row.end_offset })),
-      );
-      contents = rows.map((row, at) =>
-        wishes[row.pop]!.packed
-          ? { packed: packedOf(key.queueId, row, segments[at]!), pieces: [] }
-          : { packed: null, pieces: piecesOf(key.queueId, row, segments[at]!) },
-      );
+      read = await this.#read(key, wishes, rows);
     } catch (error) {
-      // Nobody will get these: let others try at once.
-      if (!key.autoAck) await this.#giveBack(key, rows, leaseIds).catch(() => {});
-      throw error;
+      if (isAway(error) || isConflict(error)) {
+        // Nobody will get these: let others try at once.
+        if (!key.autoAck) await this.#giveBack(key, rows, leaseIds).catch(() => {});
+        throw error;
+      }
+      const readable = await this.#readEach(key, wishes, rows, leaseIds);
+      const hungry = wishes.filter((_, pop) => !readable.rows.some((row) => row.pop === pop));
+      const again = round < READ_ROUNDS_MAX ? hungry : [];
+      this.#deliver(key, wishes, readable, leaseIds, new Set(again));
+      if (again.length > 0) await this.#claimFor(key, again, round + 1);
+      return;
     }
-    this.#deliver(key, wishes, rows, { segments, contents }, leaseIds);
+    this.#deliver(key, wishes, read, leaseIds);
+  }
+
+  async #read(key: ClaimKey, wishes: readonly ClaimWish[], rows: readonly ClaimRow[]): Promise<ReadClaims> {
+    const segments = await readSegments(
+      this.#context,
+      this.#context.database.pop,
+      key.queueId,
+      rows.map((row) => ({ partitionId: row.partition_id, from: row.first_offset, to: row.end_offset })),
+    );
+    const contents = rows.map((row, at) =>
+      wishes[row.pop]!.packed
+        ? { packed: packedOf(key.queueId, row, segments[at]!), pieces: [] }
+        : { packed: null, pieces: piecesOf(key.queueId, row, segments[at]!) },
+    );
+    return { rows, segments, contents };
+  }
+
+  /** Reads claims one by one and sets aside those that cannot be read. */
+  async #readEach(
+    key: ClaimKey,
+    wishes: readonly ClaimWish[],
+    rows: readonly ClaimRow[],
+    leaseIds: readonly string[],
+  ): Promise<ReadClaims> {
+    const read: ClaimRow[] = [];
+    const [segments, contents]: [Segment[][], Content[]] = [[], []];
+    const unreadable: ClaimRow[] = [];
+    let reason: unknown = null;
+    for (const row of rows) {
+      try {
+        const one = await this.#read(key, wishes, [row]);
+        read.push(row);
+        segments.push(...one.segments);
+        contents.push(...one.contents);
+      } catch (error) {
+        reason = error;
+        unreadable.push(row);
+      }
+    }
+    if (unreadable.length > 0) await this.#unreadable.setAside(key, unreadable, leaseIds, reason);
+    return { rows: read, segments, contents };
   }
 
   /**
@@ -166,12 +209,13 @@ export class Claimer {
   #deliver(
     key: ClaimKey,
     wishes: readonly ClaimWish[],
-    rows: readonly ClaimRow[],
-    { segments, contents }: { segments: readonly Segment[][]; contents: readonly Content[] },
+    { rows, segments, contents }: ReadClaims,
     leaseIds: readonly string[],
+    except: ReadonlySet<ClaimWish> = NOBODY,
   ): void {
     const orphaned: ClaimRow[] = [];
     for (let pop = 0; pop < wishes.length; pop += 1) {
+      if (except.has(wishes[pop]!)) continue;
       const pieces: PopPiece[] = [];
       const partitions: PackedPartition[] = [];
       let claimed = 0;
@@ -217,6 +261,15 @@ export class Claimer {
     await withConflictRetry(() => cursorAcknowledge(this.#context.database.ack, entries));
     this.#context.queuesReady([key.queueId]);
   }
+}
+
+const NOBODY: ReadonlySet<ClaimWish> = new Set();
+
+/** Claims that were read: what lies in parallel belongs together. */
+interface ReadClaims {
+  rows: readonly ClaimRow[];
+  segments: readonly Segment[][];
+  contents: readonly Content[];
 }
 
 /** What a pop gets of one claimed partition, in the form it wants. */
