@@ -10,7 +10,9 @@ import { databaseVersion } from "../workers/storage/queue-admin.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./observe/log.ts";
 import { carriedAmong } from "./postgres/carried.ts";
+import { CLUSTER_DATABASE, CLUSTER_USER } from "./postgres/cluster.ts";
 import { type EmbeddedServer, startEmbedded } from "./postgres/embedded.ts";
+import { SOCKET_PORT } from "./postgres/settings.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./postgres/target.ts";
 import { embeddedFiles } from "./runtime.ts";
 
@@ -43,6 +45,18 @@ export async function openDatabase(config: Config, log: Log): Promise<OpenDataba
   const { ignored, ...address } = parseDatabaseUrl(database.url);
   if (ignored.length > 0) log("warn", "database_url_parameters_ignored", { parameters: ignored });
   return { embedded: null, target: targetOf(config, address) };
+}
+
+/** The embedded database that another process runs, by the folder of its socket. */
+export function runningEmbedded(config: Config, socketDir: string): DatabaseTarget {
+  const place = {
+    hosts: [socketDir],
+    port: SOCKET_PORT,
+    user: CLUSTER_USER,
+    password: null,
+    database: CLUSTER_DATABASE,
+  };
+  return targetOf(config, { ...place, tls: "off" });
 }
 
 /** What {@link prepareDatabase} found. */

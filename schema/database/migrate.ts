@@ -106,3 +106,29 @@ export async function migrate(sql: postgres.Sql): Promise<MigrateResult> {
   }
   return { applied, version: newest.name };
 }
+
+/**
+ * Makes the schema anew, as it was at a version, within a transaction of the caller's: what is to be loaded there came from that
+ * version. What the schema held is gone when the caller commits. {@link migrate} brings it to the newest version afterwards.
+ *
+ * @param transaction - Of a role that may create schemas; holds the migration lock to its end.
+ * @param through - Id of the last migration to apply.
+ * @throws {@link DatabaseNewerError} when this program does not know that migration; nothing was changed.
+ */
+export async function makeSchemaAnew(transaction: postgres.TransactionSql, through: number): Promise<void> {
+  const wanted = migrations.filter(({ id }) => id <= through);
+  if (wanted.at(-1)?.id !== through) {
+    throw new DatabaseNewerError(`A newer version of Queen is needed: this program does not know migration ${through}`);
+  }
+  await transaction`select pg_advisory_xact_lock(${LOCK[0]}, ${LOCK[1]})`;
+  await transaction`drop schema if exists queen cascade`;
+  await transaction`create schema queen`;
+  await transaction`
+    create table queen.schema_migrations (
+      id integer primary key, name text not null, applied_at timestamptz not null default clock_timestamp()
+    )`;
+  for (const { id, name, statements } of wanted) {
+    for (const statement of statements) await transaction.unsafe(statement);
+    await transaction`insert into queen.schema_migrations (id, name) values (${id}, ${name})`;
+  }
+}
