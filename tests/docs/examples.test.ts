@@ -68,9 +68,37 @@ test.concurrent.each(Object.entries(RECIPES))("%s prints what it promises", asyn
   expect({ code, lines: sort(output.split("\n")) }).toEqual({ code: 0, lines: sort(lines) });
 });
 
+test("bridge.ts moves what a group has left, in order and under the same ids, and may be repeated", async () => {
+  const http = async (path: string, body?: object) => {
+    const answer = await fetch(env.QUEEN_URL + path, body && { method: "POST", body: JSON.stringify(body) });
+    return answer.status === 204 ? { messages: [] } : answer.json();
+  };
+  const item = (n: number) => ({ queue: "bridge-old", partition: `p${n % 3}`, transactionId: `t${n}`, payload: { n } });
+  const numbers = Array.from({ length: 30 }, (_, n) => n);
+  await http("/api/v1/push", { items: numbers.map(item) });
+  await http("/api/v1/pop/queue/bridge-old/partition/p0?batch=4&autoAck=true&consumerGroup=g"); // 0, 3, 6, 9
+  // As if an earlier bridge had been killed between its push and its acknowledgement.
+  await http("/api/v1/push", { items: [{ ...item(12), queue: "bridge-new" }] });
+
+  const bridge = { OLD_URL: env.QUEEN_URL!, QUEUE: "bridge-old", NEW_QUEUE: "bridge-new", GROUP: "g" };
+  const command = [process.execPath, "run", join(FOLDER, "bridge.ts")] as const;
+  const { code, output } = await runProgram(command, { cwd: ROOT, env: { ...env, ...bridge } });
+  expect({ code, output }).toEqual({ code: 0, output: "26 messages moved, 1 of them for the second time" });
+
+  const found = (await http("/api/v1/pop/queue/bridge-new?batch=100&partitions=10&autoAck=true")).messages;
+  for (const partition of [0, 1, 2]) {
+    const expected = numbers.filter((n) => n % 3 === partition && ![0, 3, 6, 9].includes(n));
+    const there = found.filter((message: { partition: string }) => message.partition === `p${partition}`);
+    expect(there.map(({ data }: { data: { n: number } }) => data.n)).toEqual(expected);
+    expect(there.map(({ transactionId }: { transactionId: string }) => transactionId)).toEqual(
+      expected.map((n) => `t${n}`),
+    );
+  }
+});
+
 test("every recipe is run, is short, and stands in the list", () => {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith(".ts"));
-  expect(names.sort()).toEqual(Object.keys(RECIPES).sort());
+  expect(names.sort()).toEqual([...Object.keys(RECIPES), "bridge.ts"].sort());
   const list = readFileSync(join(FOLDER, "README.md"), "utf8");
   for (const name of names) {
     expect(readFileSync(join(FOLDER, name), "utf8").split("\n").length - 1, name).toBeLessThan(LINES);
