@@ -85,7 +85,10 @@ export class Observer {
     this.#port = port;
     this.#writtenAtMs = this.#intervalOf(Date.now());
     this.#loopLag.start();
-    this.#timer = setInterval(() => this.#tick(), this.#config.metrics.sampleIntervalMs);
+    this.#timer = setInterval(
+      () => this.#tick().catch((error) => this.#failed(error)),
+      this.#config.metrics.sampleIntervalMs,
+    );
   }
 
   /** Ends measuring, and writes down what was measured, if that can be done soon. */
@@ -139,6 +142,11 @@ export class Observer {
       this.#intervals.delete(atMs);
       this.#log("warn", "samples_dropped", { at: new Date(atMs).toISOString() });
     }
+  }
+
+  /** What cannot be measured now is measured later: nobody waits for it, and it must not end the process. */
+  #failed(error: unknown): void {
+    this.#log("warn", "measuring_failed", { error: String(error) });
   }
 
   async #tick(): Promise<void> {

@@ -16,9 +16,25 @@ export interface ProcessMemory {
   virtual: number;
 }
 
+let lastUsage: NodeJS.MemoryUsage = { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 };
+
+/**
+ * What the runtime says of the process's memory, in bytes.
+ *
+ * @returns What it said last where it cannot tell now: it reads a file, and clients may have used up all that may be open.
+ */
+export function memoryUsage(): NodeJS.MemoryUsage {
+  try {
+    lastUsage = process.memoryUsage();
+  } catch {
+    // As documented.
+  }
+  return lastUsage;
+}
+
 /** Reads how much memory the process has. */
 export async function processMemory(): Promise<ProcessMemory> {
-  const rss = process.memoryUsage.rss?.() ?? process.memoryUsage().rss;
+  const { rss } = memoryUsage();
   try {
     const [pages] = (await readFile("/proc/self/statm", "latin1")).split(" ");
     return { rss, virtual: Number(pages) * PAGE_BYTES };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { memoryUsage } from "../../observe/process.ts";
 import { sharedState } from "../../observe/shared-state.ts";
 import type { Answer } from "../../pool/pool.ts";
 import type { Exchange } from "../exchange.ts";
@@ -41,7 +42,7 @@ async function health(exchange: Exchange): Promise<Response> {
   const { config, observer, pool, version } = exchange.services;
   const { healthy, report } = await examine(exchange);
   const { ready, workers } = pool.state();
-  const memory = process.memoryUsage();
+  const memory = memoryUsage();
   const value = {
     status: healthy ? "healthy" : "unhealthy",
     database: "disconnected",

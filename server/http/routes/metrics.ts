@@ -6,6 +6,7 @@
 import process from "node:process";
 import type { ClusterReading } from "../../observe/cluster-families.ts";
 import { PAGE_TYPE } from "../../observe/page.ts";
+import { memoryUsage } from "../../observe/process.ts";
 import { databaseState } from "../../observe/process-watch.ts";
 import { renderPrometheus } from "../../observe/prometheus.ts";
 import { sharedState } from "../../observe/shared-state.ts";
@@ -41,7 +42,7 @@ export async function metrics(exchange: Exchange): Promise<Response> {
   const totals = observer.rates.totals();
   const rates = observer.rates.perSecond();
   const { size, inUse, waiting } = databaseState(observer.latest.filter((observation) => observation !== undefined));
-  const memory = process.memoryUsage();
+  const memory = memoryUsage();
   return jsonResponse({
     uptime: process.uptime(),
     requests: { total: totals.requests, rate: rates.requests },
