@@ -42,16 +42,20 @@ export function bytes(value: number): string {
   return `${unit === 0 || rest >= 100 ? rest.toFixed(0) : trimmed(rest, 1)} ${BYTES[unit]}`;
 }
 
-/** A length of time given in milliseconds: `0.4 ms`, `12 ms`, `1.2 s`, `4m 10s`, `3h 5m`, `2d 4h`. */
+/** A length of time given in milliseconds: `0.4 ms`, `12 ms`, `1.2 s`, `4m 10s`, `5m`, `3h 5m`, `2d 4h`. */
 export function duration(ms: number): string {
   if (ms < 1_000) return ms === 0 ? "0 ms" : ms < 10 ? `${trimmed(ms, 1)} ms` : `${ms.toFixed(0)} ms`;
   const seconds = ms / 1_000;
   if (seconds < 60) return `${trimmed(seconds, 1)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m ${Math.floor(seconds % 60)}s`;
+  if (minutes < 60) return pair(minutes, "m", Math.floor(seconds % 60), "s");
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return `${hours}h ${minutes % 60}m`;
-  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+  if (hours < 24) return pair(hours, "h", minutes % 60, "m");
+  return pair(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function pair(large: number, unit: string, small: number, smaller: string): string {
+  return small === 0 ? `${large}${unit}` : `${large}${unit} ${small}${smaller}`;
 }
 
 /** How long ago an instant was: `3 s ago`; `in 5 s` when it is to come. */
@@ -62,7 +66,11 @@ export function ago(instant: string, now = Date.now()): string {
 }
 
 function coarse(ms: number): string {
-  return ms < 60_000 ? `${Math.floor(ms / 1_000)} s` : duration(ms);
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return `${Math.floor(ms / 1_000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : plural(Math.floor(hours / 24), "day");
 }
 
 const two = (value: number) => String(value).padStart(2, "0");
@@ -81,4 +89,11 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 /** A consumer group's name; the unnamed one has a reserved name. */
 export function groupName(name: string): string {
   return name === "__QUEUE_MODE__" ? "(queue mode)" : name;
+}
+
+/** How wide the steps of a series are. */
+export function steps(minutes: number): string {
+  if (minutes === 1) return "by the minute";
+  if (minutes === 60) return "by the hour";
+  return minutes < 60 ? `by ${minutes} minutes` : `by ${minutes / 60} hours`;
 }

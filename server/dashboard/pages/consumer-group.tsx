@@ -19,9 +19,10 @@ import { useStore } from "../store.ts";
 import { GroupState } from "./consumer-groups.tsx";
 
 const PAGE = 25;
-/** Samples of the lag that are kept while the page is open: half an hour. */
-const SAMPLES_MAX = 900;
 const SAMPLE_MS = 2_000;
+/** Samples of the lag that are kept while the page is open. */
+const SAMPLES_MAX = 450;
+const SPAN_SECONDS = (SAMPLES_MAX * SAMPLE_MS) / 1_000;
 
 /** The page. */
 export function ConsumerGroupPage({ name }: { name: string }) {
@@ -161,6 +162,7 @@ function LagChart({ group }: { group: Group }) {
         <Chart
           label="Messages behind since this page was opened"
           at={at}
+          spanSeconds={SPAN_SECONDS}
           height={130}
           series={[{ name: "Behind", color: "push", values: samples.map(({ behind }) => behind), fill: true }]}
           format={short}
@@ -173,6 +175,7 @@ function LagChart({ group }: { group: Group }) {
         <Chart
           label="Lag since this page was opened"
           at={at}
+          spanSeconds={SPAN_SECONDS}
           height={130}
           series={[{ name: "Lag", color: "lag", values: samples.map(({ lagMs }) => lagMs), fill: true }]}
           format={duration}

@@ -5,7 +5,7 @@
  */
 import { useState } from "preact/hooks";
 import { query } from "../api.ts";
-import { bytes, duration, plural, short, whole } from "../format.ts";
+import { bytes, duration, plural, short, steps, whole } from "../format.ts";
 import { type LivePoint, look, POINTS_MAX, points } from "../live.ts";
 import { Chart, type Series } from "../parts/chart.tsx";
 import { Badge, Choice, Figure, Figures, PageHead, Panel } from "../parts/layout.tsx";
@@ -183,10 +183,7 @@ function History({ hours }: { hours: number }) {
         const of = (key: keyof Throughput) => rows.map((row) => row[key] as number);
         return (
           <>
-            <Panel
-              title="Messages a second"
-              aside={<span class="faint">all instances, by {plural(bucketMinutes, "minute")}</span>}
-            >
+            <Panel title="Messages a second" aside={<span class="faint">all instances, {steps(bucketMinutes)}</span>}>
               <Chart
                 label="Messages pushed, popped and processed a second"
                 at={at}
@@ -195,7 +192,7 @@ function History({ hours }: { hours: number }) {
               />
             </Panel>
             <div class="columns">
-              <Panel title="Errors" aside={<span class="faint">by {plural(bucketMinutes, "minute")}</span>}>
+              <Panel title="Errors" aside={<span class="faint">{steps(bucketMinutes)}</span>}>
                 <Chart
                   label="Database errors and failed acknowledgements"
                   at={at}

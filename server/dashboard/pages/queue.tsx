@@ -5,7 +5,7 @@
  */
 import { useState } from "preact/hooks";
 import { account, call, may, part, query } from "../api.ts";
-import { duration, groupName, plural, short, whole } from "../format.ts";
+import { duration, groupName, short, steps, whole } from "../format.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Figure, Figures, PageHead, Panel, Table, Time } from "../parts/layout.tsx";
@@ -131,7 +131,7 @@ function Traffic({ name }: { name: string }) {
       {({ series: rows, bucketMinutes }) => {
         const at = rows.map(({ bucket }) => Date.parse(bucket) / 1_000);
         const of = (key: keyof Operations) => rows.map((row) => row[key] as number);
-        const note = <span class="faint">last hour, by {plural(bucketMinutes, "minute")}</span>;
+        const note = <span class="faint">last hour, {steps(bucketMinutes)}</span>;
         if (rows.length === 0) return null;
         return (
           <div class="columns">

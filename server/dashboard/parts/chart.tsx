@@ -5,6 +5,7 @@
  */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { bytes, duration } from "../format.ts";
 import { useStore } from "../store.ts";
 import { isDark } from "../theme.ts";
 
@@ -36,6 +37,12 @@ export interface ChartProps {
 
 const HEIGHT = 180;
 const AXIS_WIDTH = 54;
+/** Distances of lines at which times and sizes are round. */
+const DURATION_STEPS_MS = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5,
+  216e5, 864e5, 864e6, 864e7,
+];
+const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -48,7 +55,7 @@ function options(props: ChartProps, width: number): uPlot.Options {
   return {
     width,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { y: false, points: { size: 6 } },
     legend: { show: true, live: true },
     scales: {
@@ -63,7 +70,14 @@ function options(props: ChartProps, width: number): uPlot.Options {
         size: 28,
         values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)),
       },
-      { ...axis, size: AXIS_WIDTH, space: 34, values: (_, ticks) => ticks.map((tick) => format(tick)) },
+      {
+        ...axis,
+        ...(format === duration && { incrs: DURATION_STEPS_MS }),
+        ...(format === bytes && { incrs: BYTE_STEPS }),
+        size: AXIS_WIDTH,
+        space: 34,
+        values: (_, ticks) => ticks.map((tick) => format(tick)),
+      },
     ],
     series: [
       { label: "At", value: (plot, at) => clock(at ?? plot.data[0].at(-1) ?? 0, 1) },
@@ -72,7 +86,7 @@ function options(props: ChartProps, width: number): uPlot.Options {
         stroke: color(of),
         width: 1.5,
         ...(fill && { fill: `color-mix(in srgb, ${color(of)} 14%, transparent)` }),
-        points: { show: false },
+        points: { show: (plot: uPlot) => plot.data[0].length < 2 },
         spanGaps: !props.gaps,
         value: (plot: uPlot, value: number | null, at: number) => shown(plot, value, at, format),
       })),
