@@ -203,6 +203,11 @@ function ownFamilies(page: Page, pool: Pool, observer: Observer): void {
     "Workers that were replaced because their event loop stood still",
     pool.state().workers.map(({ index, stuckCount }) => [{ worker_id: index }, stuckCount] as const),
   );
+  page.counter(
+    "queen_refused_requests_total",
+    "Requests that were refused because too much was unanswered",
+    pool.state().workers.map(({ index, refusals }) => [{ worker_id: index }, refusals] as const),
+  );
   page.counter("queen_partitions_created_total", "Partitions made", observer.totals.partitionsCreated);
   page.counter("queen_expired_messages_total", "Messages that background jobs deleted", [
     [{ reason: "retention" }, observer.totals.retentionMessages],
