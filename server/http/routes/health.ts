@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { Coalesced } from "../../observe/coalesced.ts";
 import { memoryUsage } from "../../observe/process.ts";
 import { sharedState } from "../../observe/shared-state.ts";
-import type { Answer } from "../../pool/pool.ts";
+import type { Answer, Pool, WorkerRequest } from "../../pool/pool.ts";
 import type { Exchange } from "../exchange.ts";
 import { jsonResponse } from "../respond.ts";
 import type { Routes } from "../router.ts";
@@ -27,13 +28,39 @@ async function readiness(exchange: Exchange): Promise<Response> {
   return jsonResponse({ status: healthy ? "ready" : "unready", database }, healthy ? 200 : 503);
 }
 
+/** Anybody may ask, and as often as they like: one question to the database at a time answers all who asked before it. */
+const checks = new WeakMap<Pool, { answer: Answer | null; check: Coalesced }>();
+
+function checkOf(pool: Pool): { answer: Answer | null; check: Coalesced } {
+  let made = checks.get(pool);
+  if (made === undefined) {
+    const entry: { answer: Answer | null; check: Coalesced } = {
+      answer: null,
+      check: new Coalesced(async () => {
+        const request: WorkerRequest = {
+          id: 0,
+          operation: "health",
+          params: {},
+          bodyFormat: "json",
+          answerFormat: "json",
+          body: null,
+        };
+        entry.answer = await withTimeout(pool.send(request));
+      }),
+    };
+    made = entry;
+    checks.set(pool, made);
+  }
+  return made;
+}
+
 /** Asks a worker, and through it the database. */
 export async function examine({
   services: { pool },
 }: Exchange): Promise<{ healthy: boolean; report: Record<string, unknown> }> {
-  const answer = await withTimeout(
-    pool.send({ id: 0, operation: "health", params: {}, bodyFormat: "json", answerFormat: "json", body: null }),
-  );
+  const asked = checkOf(pool);
+  await asked.check.run();
+  const { answer } = asked;
   const { ready } = pool.state();
   return { healthy: ready && answer !== null && answer.status === 200, report: reportOf(answer) };
 }
