@@ -62,7 +62,9 @@ export interface LivePoint {
 export type Feed = "connecting" | "stream" | "polling" | "offline";
 
 /** Points kept: five minutes of seconds. */
-export const POINTS_MAX = 300;
+const POINTS_MAX = 300;
+/** Seconds that charts of them show at least. */
+export const SPAN_SECONDS = 60;
 const POLL_MS = 2_000;
 const RETRY_MS = 3_000;
 /** Failed attempts to stream after which it is polled. */

@@ -6,6 +6,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { account, call, may, part } from "../api.ts";
 import { duration, groupName, moment, short, whole } from "../format.ts";
+import { SPAN_SECONDS } from "../live.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Badge, Figure, Figures, PageHead, Pager, Panel, Table, Time } from "../parts/layout.tsx";
@@ -22,7 +23,6 @@ const PAGE = 25;
 const SAMPLE_MS = 2_000;
 /** Samples of the lag that are kept while the page is open. */
 const SAMPLES_MAX = 450;
-const SPAN_SECONDS = (SAMPLES_MAX * SAMPLE_MS) / 1_000;
 
 /** The page. */
 export function ConsumerGroupPage({ name }: { name: string }) {

@@ -6,7 +6,7 @@
 import { useState } from "preact/hooks";
 import { query } from "../api.ts";
 import { bytes, duration, plural, short, steps, whole } from "../format.ts";
-import { type LivePoint, look, POINTS_MAX, points } from "../live.ts";
+import { type LivePoint, look, points, SPAN_SECONDS } from "../live.ts";
 import { Chart, type Series } from "../parts/chart.tsx";
 import { Badge, Choice, Figure, Figures, PageHead, Panel } from "../parts/layout.tsx";
 import { Empty, Ready } from "../parts/states.tsx";
@@ -132,7 +132,7 @@ function LiveCharts() {
         <Chart
           label="Messages pushed, popped and acknowledged a second"
           at={at}
-          spanSeconds={POINTS_MAX}
+          spanSeconds={SPAN_SECONDS}
           series={rates(of("push"), of("pop"), of("ack"))}
           format={short}
         />
@@ -142,7 +142,7 @@ function LiveCharts() {
           <Chart
             label="Median latency of pushes, pops and acknowledgements"
             at={at}
-            spanSeconds={POINTS_MAX}
+            spanSeconds={SPAN_SECONDS}
             height={150}
             series={[
               { name: "Push", color: "push", values: of("pushMs") },
@@ -156,7 +156,7 @@ function LiveCharts() {
           <Chart
             label="Mean age of messages when they were popped"
             at={at}
-            spanSeconds={POINTS_MAX}
+            spanSeconds={SPAN_SECONDS}
             height={150}
             series={[{ name: "Age", color: "lag", values: of("lagMs"), fill: true }]}
             format={duration}

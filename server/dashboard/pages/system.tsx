@@ -6,7 +6,7 @@
 import { useState } from "preact/hooks";
 import { account, call, may } from "../api.ts";
 import { bytes, duration, short, whole } from "../format.ts";
-import { type LiveLook, look, POINTS_MAX, points } from "../live.ts";
+import { type LiveLook, look, points, SPAN_SECONDS } from "../live.ts";
 import { Chart } from "../parts/chart.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Badge, Figure, Figures, PageHead, Panel, Table } from "../parts/layout.tsx";
@@ -86,7 +86,7 @@ function Charts() {
         <Chart
           label="Processor time"
           at={at}
-          spanSeconds={POINTS_MAX}
+          spanSeconds={SPAN_SECONDS}
           height={130}
           series={[{ name: "Used", color: "push", values: live.map(({ cpu }) => cpu), fill: true }]}
           format={(value) => `${short(value)} %`}
@@ -96,7 +96,7 @@ function Charts() {
         <Chart
           label="Memory"
           at={at}
-          spanSeconds={POINTS_MAX}
+          spanSeconds={SPAN_SECONDS}
           height={130}
           series={[{ name: "Resident", color: "pop", values: live.map(({ rssBytes }) => rssBytes), fill: true }]}
           format={bytes}
@@ -106,7 +106,7 @@ function Charts() {
         <Chart
           label="Lateness of the event loop"
           at={at}
-          spanSeconds={POINTS_MAX}
+          spanSeconds={SPAN_SECONDS}
           height={130}
           series={[{ name: "Late", color: "ack", values: live.map(({ loopLagMs }) => loopLagMs), fill: true }]}
           format={duration}

@@ -29,7 +29,7 @@ export interface ChartProps {
   /** Writes a value. */
   format: (value: number) => string;
   height?: number;
-  /** Shows the last so many seconds, also where there is nothing yet. */
+  /** Shows at least the last so many seconds, also where there is nothing yet. */
   spanSeconds?: number;
   /** Lines end where there is no value, instead of going on to the next one. */
   gaps?: boolean;
@@ -59,7 +59,10 @@ function options(props: ChartProps, width: number): uPlot.Options {
     cursor: { y: false, points: { size: 6 } },
     legend: { show: true, live: true },
     scales: {
-      x: { time: true, ...(props.spanSeconds && { range: (_, __, max) => [max - props.spanSeconds!, max] }) },
+      x: {
+        time: true,
+        ...(props.spanSeconds && { range: (_, min, max) => [Math.min(min, max - (props.spanSeconds ?? 0)), max] }),
+      },
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
     },
     axes: [
