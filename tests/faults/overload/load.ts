@@ -56,6 +56,12 @@ function requestMaker(spec: LoadSpec, host: string): (index: number) => () => Ui
     );
     return () => () => bytes;
   }
+  if (spec.kind === "ack") {
+    const body = JSON.stringify({ ...spec.ack, status: "completed" });
+    const head = `POST /api/v1/ack HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const bytes = Buffer.from(head + body);
+    return () => () => bytes;
+  }
   const clock = new IdClock();
   const random = seededRandom(1);
   return (index) => {

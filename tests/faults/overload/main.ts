@@ -12,6 +12,7 @@ const BOUNDS = { acceptedP99Ms: 2_000, calmP99Ms: 2_000, memoryMb: 4_096, recove
 const KINDS = [
   { name: "push-100", kind: "push", perRequest: 100, connections: 4_000 },
   { name: "push-1", kind: "push", perRequest: 1, connections: 4_000 },
+  { name: "ack-1", kind: "ack", perRequest: 1, connections: 2_000 },
   { name: "pop-1", kind: "pop", perRequest: 1, connections: 2_000 },
 ] as const;
 

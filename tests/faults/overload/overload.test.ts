@@ -12,6 +12,7 @@ describe("three times what the server can do", () => {
   test.each([
     { kind: "push", perRequest: 100, connections: 1_500 },
     { kind: "pop", perRequest: 1, connections: 500 },
+    { kind: "ack", perRequest: 1, connections: 500 },
   ] as const)(
     "$kind of $perRequest: what is taken is answered, the rest is refused, and others hardly notice",
     async (flood) => {

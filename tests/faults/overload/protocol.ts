@@ -7,12 +7,14 @@
 /** A stream of equal requests. */
 export interface LoadSpec {
   url: string;
-  kind: "push" | "pop";
+  kind: "push" | "pop" | "ack";
   queue: string;
   partitions: number;
   /** Messages of a push, or most messages of a pop. */
   perRequest: number;
   payloadBytes: number;
+  /** What is acknowledged, again and again. */
+  ack?: { transactionId: string; partitionId: string };
   /** Most requests in flight. */
   connections: number;
   /** Requests a second, sent whether or not earlier ones are answered; null: the next one when one is answered. */

@@ -19,7 +19,7 @@ const RECOVERY_S_MAX = 60;
 
 /** What is offered. */
 export interface OverloadOptions {
-  kind: "push" | "pop";
+  kind: "push" | "pop" | "ack";
   perRequest: number;
   /** How long the overload lasts. */
   seconds: number;
@@ -78,7 +78,8 @@ export async function overload(options: OverloadOptions, say: (line: string) => 
       seconds: options.calmSeconds,
     };
     if (options.kind === "pop") await startLoad({ ...spec, perRequest: 1_000 }).done;
-    const asked = { ...spec, kind: options.kind };
+    const asked: LoadSpec = { ...spec, kind: options.kind };
+    if (options.kind === "ack") asked.ack = await consumed(server.url);
     // Code that has not run yet is slow; what it can do is measured after that.
     await startLoad({ ...asked, seconds: Math.min(2, options.calmSeconds) }).done;
     const { total: capacity } = await startLoad(asked).done;
@@ -119,6 +120,16 @@ export async function overload(options: OverloadOptions, say: (line: string) => 
   } finally {
     await server.stop();
   }
+}
+
+/** A message of the flooded queue that was consumed. */
+async function consumed(url: string): Promise<{ transactionId: string; partitionId: string }> {
+  const body = JSON.stringify({ items: [{ queue: FLOOD, partition: "p0", payload: 1 }] });
+  await (await fetch(`${url}/api/v1/push`, { method: "POST", body })).arrayBuffer();
+  const answer = await fetch(`${url}/api/v1/pop/queue/${FLOOD}?batch=1&autoAck=true`);
+  const { messages } = (await answer.json()) as { messages: { transactionId: string; partitionId: string }[] };
+  const { transactionId, partitionId } = messages[0]!;
+  return { transactionId, partitionId };
 }
 
 async function probe(url: string, queue: string, while_: () => Promise<void>): Promise<Probe[]> {
