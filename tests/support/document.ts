@@ -1,18 +1,21 @@
 /**
  * Code in Markdown documents, and how it is run.
  *
- * A fenced block is tried by being run, in the order of the document. What its first line says after the language tells
- * otherwise:
+ * A fenced block of `sh`, `js` or `ts` is tried by being run, in the order of the document; of a `console`, what follows
+ * a `$` is run and the rest is what it prints. What the first line says after the language tells otherwise:
  *
  * - ` ```sh tested-by tests/a.test.ts ` — that test runs it;
  * - ` ```sh untested why ` — it cannot be run by a test, for this reason;
- * - ` ```json output ` — what the block before it prints; `…` stands for anything, and white space does not count.
+ * - ` ```json output ` — what the block before it prints.
+ *
+ * In what is printed `…` stands for anything, any UUID for any other, likewise instants and durations, and white space does
+ * not count.
  *
  * Blocks of other languages (`text`, `json`, `sql`, …) and of none are pictures; JSON must be JSON.
  *
  * @module
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, runProgram } from "../runtime/program.ts";
 
@@ -41,7 +44,15 @@ export interface Surroundings {
   cwd?: string;
 }
 
-const RUNNABLE = new Set(["sh", "js", "ts"]);
+const RUNNABLE = new Set(["sh", "js", "ts", "console"]);
+/** Begins a command in a console. */
+const PROMPT = /^\$ /;
+/** What is another one each time, by what it is compared as. */
+const PASSING: readonly (readonly [RegExp, string])[] = [
+  [/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, "<id>"],
+  [/\d{4}-\d\d-\d\dT[\d:.]+Z?/g, "<instant>"],
+  [/\b[\d.]+ (ms|s)\b/g, "<duration>"],
+];
 const ADDRESS = "localhost:6632";
 const FENCE = /^( *)```(.*)\n([\s\S]*?)^\1```$/gm;
 
@@ -78,7 +89,7 @@ export async function runBlock(block: Block, { url, folder, cwd = folder }: Surr
   const host = new URL(url).host;
   const text = block.text.replaceAll(ADDRESS, host);
   const env = {
-    PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`,
+    PATH: `${programs(folder)}:${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`,
     HOME: folder,
     QUEEN_URL: url,
   };
@@ -87,8 +98,26 @@ export async function runBlock(block: Block, { url, folder, cwd = folder }: Surr
   return output;
 }
 
+/** Folder with the programs that documents name and that nobody has to install: `queen`, as of this tree. */
+function programs(folder: string): string {
+  const bin = join(folder, "bin");
+  mkdirSync(bin, { recursive: true });
+  const text = `#!/bin/sh\nexec "${process.execPath}" run "${join(ROOT, "server/main.ts")}" "$@"\n`;
+  writeFileSync(join(bin, "queen"), text, { mode: 0o755 });
+  return bin;
+}
+
+/** Errors go the way of the output, so that lines keep their order. */
+function shell(commands: string): [string, ...string[]] {
+  return ["sh", "-e", "-c", `exec 2>&1\n${commands}`];
+}
+
 function commandOf({ language, line }: Block, text: string, folder: string): [string, ...string[]] {
-  if (language === "sh") return ["sh", "-e", "-c", text];
+  if (language === "console") {
+    const lines = text.split("\n").filter((command) => PROMPT.test(command));
+    return shell(lines.map((command) => command.replace(PROMPT, "")).join("\n"));
+  }
+  if (language === "sh") return shell(text);
   const file = join(folder, `line-${line}.${language === "js" ? "mjs" : "ts"}`);
   writeFileSync(file, text);
   return [process.execPath, "run", file];
@@ -97,10 +126,11 @@ function commandOf({ language, line }: Block, text: string, folder: string): [st
 /**
  * Compares what a block printed with what the document shows.
  *
- * @param shown - `…` stands for anything, also for nothing. White space does not count.
+ * @param shown - `…` stands for anything, also for nothing; ids and times for others. White space does not count.
  */
 export function printsAsShown(printed: string, shown: string): boolean {
-  const bare = (text: string) => text.replaceAll(/\s/g, "");
+  const steady = (text: string) => PASSING.reduce((rest, [pattern, name]) => rest.replaceAll(pattern, name), text);
+  const bare = (text: string) => steady(text).replaceAll(/\s/g, "");
   const pieces = bare(shown).split("…").map(RegExp.escape);
   return new RegExp(`^${pieces.join("[\\s\\S]*")}$`).test(bare(printed));
 }
@@ -116,7 +146,13 @@ export async function tryDocument(path: string, surroundings: Surroundings): Pro
   const wrong: string[] = [];
   let printed: string | undefined;
   for (const block of readBlocks(path)) {
-    if (block.kind === "run") printed = await runBlock(block, surroundings);
+    if (block.kind === "run") {
+      printed = await runBlock(block, surroundings);
+      const shown = block.text.replaceAll(/^\$ .*$/gm, "");
+      if (block.language === "console" && !printsAsShown(printed, shown))
+        wrong.push(`${path}:${block.line}: shown\n${shown}\nprinted\n${printed}`);
+    }
+    // A picture between a program and its output would make the output that of the picture.
     else if (block.kind !== "output") printed = undefined;
     else if (printed === undefined) wrong.push(`${path}:${block.line}: no block that runs stands before this output`);
     else if (!printsAsShown(printed, block.text))
