@@ -94,7 +94,10 @@ export async function runBlock(block: Block, { url, folder, cwd = folder }: Surr
     QUEEN_URL: url,
   };
   const { code, output } = await runProgram(commandOf(block, text, folder), { cwd, env });
-  if (code !== 0) throw new Error(`line ${block.line} ended with ${code}\n${text}\n${output}`);
+  if (code !== 0) {
+    const hint = "where it cannot run here, say `untested why` or `tested-by tests/x.test.ts` after the language";
+    throw new Error(`line ${block.line} ended with ${code} (${hint})\n${text}\n${output}`);
+  }
   return output;
 }
 
