@@ -118,6 +118,16 @@ describe("TcpProxy", () => {
     expect([client.text, client.end]).toEqual(["a", "open"]);
   });
 
+  test("lets clients vanish without telling the server", async () => {
+    await echo();
+    const client = await dial();
+    await says(client, "a");
+    proxy.vanish();
+    await until(() => client.end === "reset", 10_000, "the reset");
+    await says(await dial(), "b");
+    expect([far.length, far[0]!.readyState]).toEqual([2, "open"]);
+  });
+
   test("is slow in bytes and in time", async () => {
     await echo();
     const client = await dial();

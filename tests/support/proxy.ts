@@ -66,6 +66,7 @@ class Lane {
       if (most !== undefined && chunk.length > most) this.#waiting.unshift(chunk.subarray(most));
       const piece = most === undefined ? chunk : chunk.subarray(0, most);
       if (this.#to.destroyed) continue;
+      this.#proxy.passed += piece.length;
       if (this.#to.write(piece)) continue;
       this.#from.pause();
       await new Promise<void>((resolve) => {
@@ -91,16 +92,19 @@ interface Link {
 
 /** See the module comment. */
 export class TcpProxy {
-  readonly #target: ProxyTarget;
+  /** Where new connections go. */
+  target: ProxyTarget;
   readonly #links = new Set<Link>();
   readonly #held = new Set<Direction>();
   #server: Server;
   #port = 0;
+  /** Bytes passed on so far, both ways. */
+  passed = 0;
   /** How slow it is now. */
   slowness: Slowness = {};
 
   constructor(target: ProxyTarget) {
-    this.#target = target;
+    this.target = target;
     this.#server = this.#make();
   }
 
@@ -158,6 +162,12 @@ export class TcpProxy {
     for (const { lanes } of this.#links) for (const lane of lanes) lane.dead = true;
   }
 
+  /** Ends every connection for those who made it; the other side hears nothing, as when a machine loses its power. */
+  vanish(): void {
+    this.forget();
+    for (const { ends } of this.#links) ends[0].resetAndDestroy();
+  }
+
   /** Sets how slow it is from now on; `{}` ends it. */
   slow(slowness: Slowness): void {
     this.slowness = slowness;
@@ -179,7 +189,7 @@ export class TcpProxy {
   }
 
   #accept(near: Socket): void {
-    const far = connect({ ...this.#target, allowHalfOpen: true, noDelay: true });
+    const far = connect({ ...this.target, allowHalfOpen: true, noDelay: true });
     const lanes = [new Lane(this, "forth", near, far), new Lane(this, "back", far, near)] as const;
     const link: Link = { ends: [near, far], lanes };
     this.#links.add(link);

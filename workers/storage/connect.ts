@@ -10,6 +10,7 @@
 
 import { Socket } from "node:net";
 import type { DatabaseTarget } from "../protocol.ts";
+import { DriverSocket } from "./driver-socket.ts";
 import { openSocket, type Place, placesOf } from "./places.ts";
 import { finderOf, type PrimaryFinder } from "./primary.ts";
 
@@ -45,17 +46,20 @@ let looking: ReturnType<typeof setInterval> | null = null;
  * @returns Gives a socket that is connecting. It never rejects: failing is for the socket to tell, or the driver loses count of its
  * connections.
  */
-export function socketMaker(target: DatabaseTarget): () => Promise<Socket> {
+export function socketMaker(target: DatabaseTarget): () => Promise<DriverSocket> {
   const places = placesOf(target);
   const limit = target.statementTimeoutMs;
   const silentMsMax = limit === 0 ? 0 : limit + GRACE_MS;
-  if (places.length === 1) return async () => open(places[0]!, null, silentMsMax);
+  const driven = (socket: Socket, place: Place) =>
+    new DriverSocket(socket, "path" in place ? "off" : target.tls, "path" in place ? "" : place.host);
+  if (places.length === 1) return async () => driven(open(places[0]!, null, silentMsMax), places[0]!);
   const finder = finderOf(target, places);
   return async () => {
     try {
-      return open(await finder.primary(), finder, silentMsMax);
+      const place = await finder.primary();
+      return driven(open(place, finder, silentMsMax), place);
     } catch (error) {
-      return failing(error as Error);
+      return driven(failing(error as Error), { path: "" });
     }
   };
 }

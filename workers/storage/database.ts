@@ -8,6 +8,7 @@
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
 import { socketMaker } from "./connect.ts";
+import { passwordFor } from "./driver-socket.ts";
 import { LaneMeter, metered } from "./lanes.ts";
 import { withSafeTransactions } from "./transaction.ts";
 
@@ -77,8 +78,9 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     port: target.port,
     user: target.user,
     database: target.database,
-    ...(target.password === null ? {} : { password: target.password }),
-    ssl: target.tls === "off" ? false : { rejectUnauthorized: target.tls === "verify" },
+    password: passwordFor(target),
+    // The socket begins it.
+    ssl: false,
     max: connectionsMax,
     prepare: target.prepare,
     fetch_types: false,

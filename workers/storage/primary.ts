@@ -11,6 +11,7 @@
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
+import { DriverSocket, passwordFor } from "./driver-socket.ts";
 import { openSocket, type Place } from "./places.ts";
 
 /** How long the others may take once one has said that it is a primary, in milliseconds. */
@@ -137,20 +138,24 @@ export function finderOf(target: DatabaseTarget, places: readonly Place[]): Prim
 
 /** Asks one server what it is. */
 async function askServer(target: DatabaseTarget, place: Place): Promise<Primary | null> {
-  const { user, password, database, tls, connectTimeoutMs } = target;
+  const { user, database, tls, connectTimeoutMs } = target;
   const sockets: Socket[] = [];
   const sql = postgres({
     user,
     database,
-    ...(password === null ? {} : { password }),
-    ssl: tls === "off" ? false : { rejectUnauthorized: tls === "verify" },
+    password: passwordFor(target),
+    ssl: false,
     max: 1,
     prepare: false,
     fetch_types: false,
     connect_timeout: Math.max(1, Math.ceil(connectTimeoutMs / 1000)),
     onnotice: () => {},
     connection: { application_name: "queen primary" },
-    socket: async () => sockets[sockets.push(openSocket(place)) - 1]!,
+    socket: async () => {
+      const socket = openSocket(place);
+      sockets.push(socket);
+      return new DriverSocket(socket, tls, "path" in place ? "" : place.host);
+    },
   } as postgres.Options<Record<string, postgres.PostgresType>>);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
