@@ -62,7 +62,8 @@ const USES: Record<string, [statement: string, call: (sql: Sql) => Promise<unkno
   ],
   dead_letters_failed: [
     "deadLetterList",
-    (sql) => deadLetterList(sql, { queue: "q1", partition: null, group: null, error: null, from: null, to: null }, page),
+    (sql) =>
+      deadLetterList(sql, { queue: "q1", partition: null, group: null, error: null, from: null, to: null }, page),
   ],
   traces_message: ["traceList", (sql) => traceList(sql, { queueId: 1, partitionId: 7, offset: 5 })],
   traces_names: ["traceListByName", (sql) => traceListByName(sql, "n5", page)],

@@ -9,6 +9,7 @@
 import { settled } from "../../model/concurrent/run.ts";
 import { Scene } from "../../model/concurrent/scene.ts";
 import { writeHistory } from "../../model/history/file.ts";
+import { timed } from "../../model/history/history.ts";
 import { uniqueName } from "../../support/names.ts";
 import { Random } from "../../support/random.ts";
 import { until, untilTime } from "../../support/wait.ts";
@@ -73,6 +74,11 @@ async function injectOnce(options: CampaignOptions, ground: Ground, scene: Scene
       form,
       pause: () => (scene.up = new Promise<void>((resolve) => (resume = resolve))),
       healed: () => (since = performance.now()),
+      endLeases: async (act) => {
+        const { start: from, end } = await timed(act);
+        const all = { group: null, partition: null, transactionId: null };
+        scene.history.resets.push({ start: from, end, effect: "expire", ...all });
+      },
     });
     aim(scene, ground);
     resume();

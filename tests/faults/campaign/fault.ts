@@ -48,10 +48,12 @@ export interface Blow {
   /** Has clients wait until the injection is over: for faults after which nobody is there to answer. */
   pause(): void;
   /**
-   * The fault itself is over now, and recovery counts from here. Without it recovery counts from the begin of the
-   * injection, as is right for what happens in an instant.
+   * Recovery counts from here: a fault that lasts is over now, or one that had to wait for its moment strikes now. Without it
+   * recovery counts from the begin of the injection.
    */
   healed(): void;
+  /** Does what may end leases before their time, or lets them last beyond it: those held meanwhile, and nothing else. */
+  endLeases(act: () => Promise<void>): Promise<void>;
 }
 
 /** See the module comment. */

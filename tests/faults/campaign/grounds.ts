@@ -44,11 +44,17 @@ export async function openOwnGround(options: StartOptions = {}): Promise<OwnGrou
  *
  * @param count - Of servers.
  * @param options - For each server; `env` is added to where the database is.
+ * @param prepare - Called with the folder that the database will be in.
  */
-export async function openSharedGround(count: number, options: StartOptions = {}): Promise<SharedGround> {
+export async function openSharedGround(
+  count: number,
+  options: StartOptions = {},
+  prepare: (folder: string) => void = () => {},
+): Promise<SharedGround> {
   const folder = mkdtempSync(join(tmpdir(), "queen-ground-"));
   chmodSync(folder, 0o755);
   const servers: TestServer[] = [];
+  prepare(folder);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const database = await startEmbedded({ dataDir: folder, log: () => {}, connectionsMax: count * 16 + 10 });
   const { hosts, port, user, database: name } = database.target;

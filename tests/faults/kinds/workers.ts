@@ -29,19 +29,26 @@ async function openSabotaged(env: Record<string, string> = {}): Promise<Sabotage
   return { ...ground, saboteur, close };
 }
 
-/** Restarts of each worker so far; 0 for all when the server does not answer. */
-async function restarts(ground: Ground): Promise<number[]> {
-  const { workers } = await (await fetch(`${ground.servers[0]!.url}/health`)).json();
-  return workers.map((worker: { restarts: number }) => worker.restarts);
+interface WorkerHealth {
+  status: string;
+  restarts: number;
+}
+
+async function health(ground: Ground): Promise<WorkerHealth[]> {
+  return (await (await fetch(`${ground.servers[0]!.url}/health`)).json()).workers;
 }
 
 /** Has a worker fail, and waits until it was replaced. */
 async function fell(ground: Ground, blow: Blow, order: (worker: number) => Order): Promise<void> {
   const worker = blow.random.int(0, WORKERS - 1);
-  const before = await restarts(ground);
+  // One that died several times in a row rests before it starts again.
+  const ready = async () => (await health(ground))[worker]!.status === "ready";
+  await until(ready, NOTICED_MS_MAX, "a worker that can fail");
+  const before = (await health(ground))[worker]!.restarts;
+  blow.healed();
   await (ground as SabotagedGround).saboteur.order(order(worker));
   await until(
-    async () => (await restarts(ground))[worker]! > before[worker]!,
+    async () => (await health(ground))[worker]!.restarts > before,
     NOTICED_MS_MAX,
     "the worker's replacement",
   );
@@ -105,7 +112,7 @@ function falseAlarm(
     open: () => openSabotaged({ WORKER_STUCK_MS: String(STUCK_MS) }),
     inject: (ground, blow) => order(ground as SabotagedGround, blow, blow.form),
     inspect: async (ground) => {
-      const counts = await restarts(ground);
+      const counts = (await health(ground)).map(({ restarts }) => restarts);
       return counts.some((count) => count > 0)
         ? [`workers were replaced without need: ${counts.join(", ")} times`]
         : [];

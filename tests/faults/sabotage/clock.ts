@@ -8,9 +8,9 @@
 let offsetMs = 0;
 const Real = Date;
 
-/** Moves the clock of this thread. @param ms - Forward, or back when negative; added to earlier moves. */
-export function moveClock(ms: number): void {
-  offsetMs += ms;
+/** Sets the clock of this thread. @param ms - So far ahead of the system's, or behind it when negative. */
+export function setClock(ms: number): void {
+  offsetMs = ms;
   if (globalThis.Date !== Real) return;
   globalThis.Date = class extends Real {
     constructor(...args: unknown[]) {

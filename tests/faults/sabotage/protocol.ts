@@ -17,7 +17,7 @@ export type Order =
   | { kind: "reject"; worker: number }
   /** Computes for so long: nothing else happens in the thread meanwhile. */
   | { kind: "loop"; worker: number; ms: number }
-  /** Takes memory until there is none. */
-  | { kind: "eat"; worker: number }
-  /** Moves the clock of all threads, from now on. */
+  /** Takes memory until there is none, in large pieces or in small ones. */
+  | { kind: "eat-buffers" | "eat-objects"; worker: number }
+  /** Sets the clock of all threads, so far from the system's. */
   | { kind: "clock"; worker: "all"; ms: number };

@@ -6,7 +6,8 @@
  */
 import { join } from "node:path";
 import process from "node:process";
-import { SABOTAGE_CHANNEL, SABOTAGE_VARIABLE } from "./protocol.ts";
+import { setClock } from "./clock.ts";
+import { type Order, SABOTAGE_CHANNEL, SABOTAGE_VARIABLE } from "./protocol.ts";
 
 const unix = process.env[SABOTAGE_VARIABLE];
 const preload = join(import.meta.dirname, "worker.ts");
@@ -22,7 +23,9 @@ if (unix !== undefined) {
   Bun.serve({
     unix,
     fetch: async (request) => {
-      channel.postMessage(await request.json());
+      const order: Order = await request.json();
+      channel.postMessage(order);
+      if (order.kind === "clock") setClock(order.ms);
       return new Response();
     },
   });

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { moveClock } from "./clock.ts";
+import { setClock } from "./clock.ts";
 import { type Order, SABOTAGE_CHANNEL } from "./protocol.ts";
 
 const MEAL_BYTES = 64 * 1024 * 1024;
 
 let index = -1;
-const eaten: Uint8Array[] = [];
+const eaten: unknown[] = [];
 
 addEventListener("message", ({ data }) => {
   // The router's first message tells who this is; later ones need not be looked at.
@@ -22,8 +22,12 @@ function loop(ms: number): void {
   while (performance.now() < end);
 }
 
-function eat(): never {
+function eatBuffers(): never {
   for (;;) eaten.push(new Uint8Array(MEAL_BYTES).fill(1));
+}
+
+function eatObjects(): never {
+  for (let at = 0; ; at += 1) eaten.push({ at, list: [at], text: `text ${at}` });
 }
 
 new BroadcastChannel(SABOTAGE_CHANNEL).onmessage = (event: MessageEvent<Order>) => {
@@ -35,6 +39,7 @@ new BroadcastChannel(SABOTAGE_CHANNEL).onmessage = (event: MessageEvent<Order>) 
     });
   } else if (order.kind === "reject") Promise.reject(new Error("rejected by a test"));
   else if (order.kind === "loop") loop(order.ms);
-  else if (order.kind === "eat") eat();
-  else moveClock(order.ms);
+  else if (order.kind === "eat-buffers") eatBuffers();
+  else if (order.kind === "eat-objects") eatObjects();
+  else if (order.kind === "clock") setClock(order.ms);
 };

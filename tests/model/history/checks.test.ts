@@ -209,6 +209,13 @@ describe("checks of histories", () => {
     expect(checkHistory(history, ["g"])).toEqual([]);
   });
 
+  test("accept what a seek passed in a partition that nobody had consumed", () => {
+    const history = pushed();
+    const seek = { group: "g", partition: null, transactionId: null, effect: "end" as const };
+    history.resets.push({ ...seek, start: 100, end: 105 });
+    expect(checkHistory(history, ["g"])).toEqual([]);
+  });
+
   test("accept a push that was buffered, and an empty pop while the database was away", () => {
     const history = good();
     Object.assign(history.pushes[3]!, { outcome: "buffered", messageId: null });

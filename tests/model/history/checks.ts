@@ -128,7 +128,7 @@ function resolvedWithout(lane: Lane, offset: number, call: number): number {
   for (const { ack, offset: of } of lane.acks) {
     if (of === offset && ack.call !== call && ack.outcome !== "refused") from = Math.min(from, ack.start);
   }
-  for (const reset of lane.resets) from = Math.min(from, reset.start);
+  for (const reset of lane.resets) if (reset.effect !== "expire") from = Math.min(from, reset.start);
   return from;
 }
 
@@ -164,7 +164,9 @@ function checkAcks(evidence: Evidence, lane: Lane): string[] {
       violations.push(`${what} was refused under a live lease`);
     }
     if (ack.outcome !== "recorded") continue;
-    const extended = history.extensions.some((extension) => extension.leaseId === ack.leaseId);
+    const extended =
+      history.extensions.some((extension) => extension.leaseId === ack.leaseId) ||
+      lane.resets.some(({ effect, start, end }) => effect === "expire" && start <= ack.end && end >= lease.pop.start);
     if (!extended && ack.start > lease.pop.end + history.leaseMs + CLOCK_SLACK_MS) {
       violations.push(`${what} was taken after the lease had expired`);
     }
@@ -186,7 +188,7 @@ function checkAttempts(evidence: Evidence, lane: Lane): string[] {
       (ack) => ack.outcome === "refused" || (failures.includes(ack) && !ack.final && ack.leaseId),
     );
     const { transactionId } = evidence.log(lane.partition)[offset]!;
-    const moved = lane.resets.some((reset) => reset.transactionId === null || reset.transactionId === transactionId);
+    const moved = lane.moved(transactionId, 0);
     if (!pure || moved) continue;
     const dead = failures.filter((ack) => ack.dlq);
     // Said again after the last attempt, it counts for nothing.

@@ -65,6 +65,14 @@ export class Lane {
     );
   }
 
+  /** Whether something but acknowledgements may have changed the state of a message since. */
+  moved(transactionId: string, since: number): boolean {
+    return this.resets.some(
+      ({ effect, end, transactionId: of }) =>
+        effect !== "expire" && end >= since && (of === null || of === transactionId),
+    );
+  }
+
   #note(offset: number, from: number, by: number): void {
     const before = this.resolved(offset);
     this.#resolved[offset] = { from: Math.min(before.from, from), by: Math.min(before.by, by) };
@@ -81,7 +89,7 @@ export class Lane {
     }
     const log = this.#evidence.log(this.partition);
     for (const reset of this.resets) {
-      if (reset.effect === "back") continue;
+      if (reset.effect === "back" || reset.effect === "expire") continue;
       for (let offset = 0; offset < log.length; offset += 1) {
         if (reset.effect === "remove" && log[offset]!.transactionId !== reset.transactionId) continue;
         const pushed = this.#evidence.pushOf(this.partition, offset);
@@ -98,6 +106,7 @@ export class Evidence {
   readonly history: History;
   readonly lanes = new Map<string, Lane>();
   readonly #offsets = new Map<string, Map<string, number>>();
+  #isSettled = false;
   readonly #winners = new Map<string, Map<number, PushRecord>>();
 
   constructor(history: History) {
@@ -121,6 +130,7 @@ export class Evidence {
       if (offset >= 0) this.lane(ack.group, ack.partition).acks.push({ ack, offset });
     }
     for (const lane of this.lanes.values()) lane.settle();
+    this.#isSettled = true;
   }
 
   #addPop(pop: PopRecord): void {
@@ -153,6 +163,8 @@ export class Evidence {
     if (!lane) {
       lane = new Lane(this, group, partition);
       this.lanes.set(key, lane);
+      // Nobody consumed here, but a seek may have passed what is there.
+      if (this.#isSettled) lane.settle();
     }
     return lane;
   }

@@ -57,8 +57,11 @@ export interface AckRecord extends Span {
 
 /** Something else that moves positions. Null means all. */
 export interface ResetRecord extends Span {
-  /** `end`: a seek to the end; `back`: messages may come again; `remove`: a message is gone. */
-  effect: "end" | "back" | "remove";
+  /**
+   * `end`: a seek to the end; `back`: messages may come again; `remove`: a message is gone; `expire`: leases may have ended
+   * early, or late.
+   */
+  effect: "end" | "back" | "remove" | "expire";
   group: string | null;
   partition: string | null;
   transactionId: string | null;
@@ -123,7 +126,8 @@ export class History {
     const lost = [this.pushes, this.pops, this.acks, this.extensions, this.transactions].flatMap(
       (records): (Span & { outcome: string })[] => records.filter(({ outcome }) => outcome === "unknown"),
     );
-    for (const record of [...lost, ...this.resets]) {
+    const moves = this.resets.filter(({ effect }) => effect !== "expire");
+    for (const record of [...lost, ...moves]) {
       if (record.end >= start && record.start <= end) record.end = Math.max(record.end, end + AFTERMATH_MS);
     }
   }

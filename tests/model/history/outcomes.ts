@@ -94,7 +94,5 @@ function mayBury(ack: AckRecord): boolean {
 
 function movedSince(evidence: Evidence, lane: Lane, offset: number, since: number): boolean {
   const { transactionId } = evidence.log(lane.partition)[offset]!;
-  return lane.resets.some(
-    (reset) => reset.end >= since && (reset.transactionId === null || reset.transactionId === transactionId),
-  );
+  return lane.moved(transactionId, since);
 }
