@@ -14,6 +14,7 @@ import { Saboteur } from "../sabotage/saboteur.ts";
 /** Address space of the server, in KiB: so that the machine is not brought down. */
 const LIMIT_KB = 3_000_000;
 const ENDED_MS_MAX = 120_000;
+const HEALTH_MS_MAX = 1_000;
 const WORKERS = 2;
 
 interface LimitedGround extends SharedGround {
@@ -33,7 +34,9 @@ async function openLimited(): Promise<LimitedGround> {
 }
 
 async function restarts(ground: Ground): Promise<number> {
-  const { workers } = await (await fetch(`${ground.servers[0]!.url}/health`)).json();
+  // A process that is dying may leave connections open that nobody answers.
+  const signal = AbortSignal.timeout(HEALTH_MS_MAX);
+  const { workers } = await (await fetch(`${ground.servers[0]!.url}/health`, { signal })).json();
   return workers.reduce((sum: number, worker: { restarts: number }) => sum + worker.restarts, 0);
 }
 
