@@ -9,7 +9,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { OPTION_NAMES, QueueOptionsBody } from "../../schema/wire/admin-requests.ts";
 import { VARIABLES } from "../../server/config-variables.ts";
 import { ROOT, temporaryFolder } from "../runtime/program.ts";
-import { type Block, printsAsShown, readBlocks, tryDocument } from "../support/document.ts";
+import { type Block, printsAsShown, readBlocks, runBlock, tryDocument } from "../support/document.ts";
 import { sharedServer, startServer } from "../support/server.ts";
 
 setDefaultTimeout(120_000);
@@ -145,6 +145,21 @@ const OF_OTHERS = new Set([
   "MIMALLOC_PURGE_DELAY",
   "MIMALLOC_PURGE_HOLES_MIN_INTERVAL",
 ]);
+
+test("only harmless commands are run, whatever a document says", async () => {
+  const { url } = await sharedServer();
+  const folder = temporaryFolder();
+  folders.push(folder);
+  const block = (text: string, language = "sh"): Block => ({ kind: "run", language, note: "", text, line: 1 });
+  const refused = [
+    block("useradd queen"),
+    block("curl -s localhost:6632/health\nsystemctl start queen"),
+    block("A=1 rm -r x"),
+    block("$ rm x", "console"),
+  ];
+  for (const dangerous of refused) await expect(runBlock(dangerous, { url, folder })).rejects.toThrow("is not run");
+  expect(await runBlock(block("echo 'a\nrm b'"), { url, folder })).toBe("a\nrm b");
+});
 
 test("outputs are compared: what differs is noticed, what may differ is not", () => {
   expect(printsAsShown('{"a":1,"id":"xyz"}', '{ "a": 1, "id": "…" }')).toBe(true);

@@ -5,7 +5,7 @@
  * a `$` is run and the rest is what it prints. What the first line says after the language tells otherwise:
  *
  * - ` ```sh tested-by tests/a.test.ts ` — that test runs it;
- * - ` ```sh untested why ` — it cannot be run by a test, for this reason;
+ * - ` ```sh untested why ` — it cannot be run by a test, for this reason (or `<!-- untested: why -->` in the line before);
  * - ` ```json output ` — what the block before it prints.
  *
  * In what is printed `…` stands for anything, any UUID for any other, likewise instants and durations, and white space does
@@ -55,6 +55,14 @@ const PASSING: readonly (readonly [RegExp, string])[] = [
 ];
 const ADDRESS = "localhost:6632";
 const FENCE = /^( *)```(.*)\n([\s\S]*?)^\1```$/gm;
+const HINT = "Where it cannot run here, say `untested why` or `tested-by tests/x.test.ts` after the language.";
+const UNTESTED_COMMENT = /<!-- untested: (.+?) -->\s*$/;
+/**
+ * What a command may begin with. Documents also say how to make users and services: without this list a block that nobody
+ * marked yet would do that to the machine of whoever runs the tests.
+ */
+const HARMLESS =
+  /^(curl|queen|bun (docs\/examples\/|run )|node |seq |openssl|printf|echo|cat |chmod |\w+=\S* (curl|queen|bun)\b)/;
 
 /**
  * Reads the fenced blocks of a document.
@@ -68,7 +76,9 @@ export function readBlocks(path: string): Block[] {
     const line = document.slice(0, match.index).split("\n").length;
     const [language = "", word = "", ...rest] = match[2]!.trim().split(/\s+/);
     const text = match[3]!.replaceAll(new RegExp(`^${match[1]}`, "gm"), "").trimEnd();
-    return { ...kindOf(language, word, rest.join(" "), `${path}:${line}`), language, text, line };
+    const comment = UNTESTED_COMMENT.exec(document.slice(0, match.index))?.[1];
+    const marked = comment === undefined ? [word, rest.join(" ")] : ["untested", comment];
+    return { ...kindOf(language, marked[0]!, marked[1]!, `${path}:${line}`), language, text, line };
   });
 }
 
@@ -94,10 +104,7 @@ export async function runBlock(block: Block, { url, folder, cwd = folder }: Surr
     QUEEN_URL: url,
   };
   const { code, output } = await runProgram(commandOf(block, text, folder), { cwd, env });
-  if (code !== 0) {
-    const hint = "where it cannot run here, say `untested why` or `tested-by tests/x.test.ts` after the language";
-    throw new Error(`line ${block.line} ended with ${code} (${hint})\n${text}\n${output}`);
-  }
+  if (code !== 0) throw new Error(`line ${block.line} ended with ${code}. ${HINT}\n${text}\n${output}`);
   return output;
 }
 
@@ -112,6 +119,13 @@ function programs(folder: string): string {
 
 /** Errors go the way of the output, so that lines keep their order. */
 function shell(commands: string): [string, ...string[]] {
+  // A line that goes on after a backslash or inside quotes is part of the command before it.
+  for (const command of commands
+    .replaceAll("\\\n", " ")
+    .replaceAll(/'[^']*'/g, "''")
+    .split("\n"))
+    if (!/^\s*(#.*)?$/.test(command) && !HARMLESS.test(command))
+      throw new Error(`"${command}" is not run: it begins with no program that is known to be harmless. ${HINT}`);
   return ["sh", "-e", "-c", `exec 2>&1\n${commands}`];
 }
 
