@@ -37,6 +37,7 @@ export interface Tls {
   readonly key: string;
 }
 
+const SLASH = 47;
 /** Close code of RFC 6455, section 7.4.1: going away. */
 const GOING_AWAY = 1001;
 /** Beyond this many bytes not taken by a client nothing more is sent to it: the application closes such a socket long before. */
@@ -89,7 +90,7 @@ function listenBun(host: string, port: number, fetch: Fetch, tls: Tls | null): L
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(tls !== null && { tls }),
-    fetch: (request) => fetch(request, connection),
+    fetch: (request) => (request.url.charCodeAt(0) === SLASH ? answerWithoutHost(request) : fetch(request, connection)),
     websocket: {
       maxPayloadLength: FRAME_BYTES_MAX,
       idleTimeout: SOCKET_IDLE_S,
@@ -117,6 +118,13 @@ function listenBun(host: string, port: number, fetch: Fetch, tls: Tls | null): L
     openSocket: (request, handler) =>
       server.upgrade(request, { data: { handler } }) ? new Response(null, { status: 204 }) : null,
   };
+  // HTTP/1.0, as load balancers' checks speak it: without a Host Bun gives a path where everybody expects an address.
+  const answerWithoutHost = (request: Request) =>
+    fetch(new Request(`http://localhost${request.url}`, request), {
+      keepOpen: (_, silenceMs) => connection.keepOpen(request, silenceMs),
+      addressOf: () => connection.addressOf(request),
+      openSocket: () => null,
+    });
   return {
     url: urlOf(host, server.port!, tls),
     port: server.port!,
