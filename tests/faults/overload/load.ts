@@ -10,6 +10,7 @@ import type { LoadSecond, LoadSpec } from "./protocol.ts";
 import { Wire } from "./wire.ts";
 
 const TICK_MS = 4;
+const HELLO = Buffer.from("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
 
 /** Counts of a stretch of time. */
 class Tally {
@@ -104,7 +105,7 @@ class Load {
 
   async run(): Promise<void> {
     for (let index = 0; index < this.#spec.connections; index++) {
-      this.#wires.push(await Wire.open(this.#host, this.#port));
+      this.#wires.push(await this.#open());
       this.#free.push(index);
     }
     const report = setInterval(() => {
@@ -125,6 +126,13 @@ class Load {
     clearInterval(report);
     for (const wire of this.#wires) wire.close();
     print({ ...this.#all.read(true), seconds: this.#spec.seconds });
+  }
+
+  /** A connection that asked for something before: one that did not is closed by the server after ten seconds. */
+  async #open(): Promise<Wire> {
+    const wire = await Wire.open(this.#host, this.#port);
+    await new Promise<void>((resolve) => wire.send(HELLO, () => resolve()));
+    return wire;
   }
 
   async #sendOnTime(startedAt: number, endsAt: number, perSecond: number): Promise<void> {
@@ -162,7 +170,7 @@ class Load {
     if (status === 0) {
       // A connection that broke is replaced, unless the server is gone.
       if (!this.#stopping)
-        Wire.open(this.#host, this.#port).then(
+        this.#open().then(
           (wire) => this.#replace(index, wire),
           () => {},
         );

@@ -62,6 +62,7 @@ export function report(result: OverloadResult): string {
     `  accepted p50 / p99 / max ${ms(total.acceptedP50Ms)} / ${ms(total.acceptedP99Ms)} / ${ms(total.acceptedMaxMs)} ms; refused p50 / p99 ${ms(total.refusedP50Ms)} / ${ms(total.refusedP99Ms)} ms`,
     ...probes,
     `  memory ${memoryMb.before.toFixed(0)} MB before, at most ${memoryMb.quarters.map((mb) => mb.toFixed(0)).join(", ")} MB by quarters`,
+    ...result.complaints.slice(0, 10).map((line) => `  the server wrote: ${line.slice(0, 300)}`),
     `  served as before ${recoverySeconds.toFixed(1)} s after the load ended`,
   ].join("\n");
 }
