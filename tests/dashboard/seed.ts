@@ -21,14 +21,11 @@ export async function seed(api: Api): Promise<Seeded> {
   await api.configure(orders, { leaseTime: 120, retryLimit: 2 }, { namespace: "shop", task: "checkout" });
   await api.configure(failing, { retryLimit: 0 });
   for (let partition = 0; partition < 3; partition += 1) {
-    await api.pushAll(
-      orders,
-      `customer-${partition}`,
-      Array.from({ length: 12 }, (_, n) => ({
-        order: n,
-        customer: { name: "Ada" },
-        lines: [{ sku: "A-1", n }],
-        paid: true,
+    await api.push(
+      ...Array.from({ length: 12 }, (_, n) => ({
+        queue: orders,
+        partition: `customer-${partition}`,
+        payload: { order: n, customer: { name: "Ada" }, lines: [{ sku: "A-1", n }], paid: true, note: null },
       })),
     );
   }
@@ -48,11 +45,7 @@ export async function seed(api: Api): Promise<Seeded> {
       consumerGroup: group,
     });
   }
-  await api.pushAll(
-    failing,
-    "p",
-    Array.from({ length: 8 }, (_, n) => ({ n })),
-  );
+  await api.push(...Array.from({ length: 8 }, (_, n) => ({ queue: failing, partition: "p", payload: { n } })));
   const popped = await api.pop(failing, { batch: 8, consumerGroup: group });
   await api.ackBatch(
     popped.map((message, at) => ({

@@ -256,5 +256,9 @@ function Members({ name, queue }: { name: string; queue: string }) {
 
 function Lease({ leaseActive, workerId }: GroupPartition) {
   if (!leaseActive) return <span class="faint">free</span>;
-  return <Badge tone="busy">{workerId === null ? "leased" : `leased, ${workerId}`}</Badge>;
+  return (
+    <span title={workerId === null ? undefined : `Lease ${workerId}`}>
+      <Badge tone="busy">leased</Badge>
+    </span>
+  );
 }

@@ -89,7 +89,7 @@ function options(props: ChartProps, width: number): uPlot.Options {
         stroke: color(of),
         width: 1.5,
         ...(fill && { fill: `color-mix(in srgb, ${color(of)} 14%, transparent)` }),
-        points: { show: (plot: uPlot) => plot.data[0].length < 2 },
+        points: { show: (plot: uPlot) => plot.data[0].length < 3 },
         spanGaps: !props.gaps,
         value: (plot: uPlot, value: number | null, at: number) => shown(plot, value, at, format),
       })),
@@ -113,7 +113,12 @@ function clock(at: number, stepSeconds: number): string {
   return stepSeconds < 60 ? `${time}:${two(date.getSeconds())}` : time;
 }
 
-function dataOf({ at, series }: ChartProps): uPlot.AlignedData {
+function dataOf({ at, series, spanSeconds = 3_600 }: ChartProps): uPlot.AlignedData {
+  // An axis of time needs two ends.
+  if (at.length < 2) {
+    const last = at[0] ?? Date.now() / 1_000;
+    return [[last - spanSeconds, last], ...series.map(({ values }) => [null, values[0] ?? null])];
+  }
   return [[...at], ...series.map(({ values }) => [...values])];
 }
 
