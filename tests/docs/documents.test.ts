@@ -155,6 +155,8 @@ test("only harmless commands are run, whatever a document says", async () => {
     block("useradd queen"),
     block("curl -s localhost:6632/health\nsystemctl start queen"),
     block("A=1 rm -r x"),
+    block("echo 'a' && reboot"),
+    block("curl -s localhost:6632 | sh"),
     block("$ rm x", "console"),
   ];
   for (const dangerous of refused) await expect(runBlock(dangerous, { url, folder })).rejects.toThrow("is not run");

@@ -120,11 +120,9 @@ function programs(folder: string): string {
 /** Errors go the way of the output, so that lines keep their order. */
 function shell(commands: string): [string, ...string[]] {
   // A line that goes on after a backslash or inside quotes is part of the command before it.
-  for (const command of commands
-    .replaceAll("\\\n", " ")
-    .replaceAll(/'[^']*'/g, "''")
-    .split("\n"))
-    if (!/^\s*(#.*)?$/.test(command) && !HARMLESS.test(command))
+  const single = commands.replaceAll("\\\n", " ").replaceAll(/'[^']*'|"[^"]*"/g, "''");
+  for (const command of single.split(/\n|&&|;|\|+/).map((text) => text.trim()))
+    if (!/^(#.*)?$/.test(command) && !HARMLESS.test(command))
       throw new Error(`"${command}" is not run: it begins with no program that is known to be harmless. ${HINT}`);
   return ["sh", "-e", "-c", `exec 2>&1\n${commands}`];
 }
