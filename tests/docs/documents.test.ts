@@ -104,6 +104,17 @@ test("the table of options in docs/concepts.md has all of them, with their defau
   expect(shown).toEqual(Object.fromEntries(real));
 });
 
+test("docs/routes.md has every route of 0.15, and docs/api.md names each one that 0.15 did not have", () => {
+  const old = readFileSync(join(ROOT, "tests/docs/routes-of-0.15.txt"), "utf8").trim().split("\n");
+  const sections = readFileSync(join(ROOT, "docs/routes.md"), "utf8").split(/^## /m);
+  const routes = sections
+    .filter((text) => !/^(October 2025|Documentation)\n/.test(text))
+    .flatMap((text) => [...text.matchAll(/^\| `(\w+ \/[^`]*)`/gm)].map((match) => match[1]!));
+  expect(old.filter((route) => !routes.includes(route))).toEqual([]);
+  const api = readFileSync(join(ROOT, "docs/api.md"), "utf8");
+  expect(routes.filter((route) => !old.includes(route) && !api.includes(`\`${route}\``))).toEqual([]);
+});
+
 test("pictures are SVG with a title, and no document names one that is missing", () => {
   for (const path of globSync("docs/images/*.svg", { cwd: ROOT })) {
     const text = readFileSync(join(ROOT, path), "utf8");
