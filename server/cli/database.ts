@@ -7,6 +7,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseTarget } from "../../workers/protocol.ts";
 import { openPool } from "../../workers/storage/database.ts";
+import { databaseVersion } from "../../workers/storage/queue-admin.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import { openDatabase, runningEmbedded } from "../database.ts";
 import { EmbeddedError } from "../postgres/embedded.ts";
@@ -35,7 +36,7 @@ export async function connectDatabase(name: string): Promise<CliDatabase> {
     await stop();
   };
   try {
-    await sql`select 1`;
+    await databaseVersion(sql);
   } catch (error) {
     await close();
     const reason = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);

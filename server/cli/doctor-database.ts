@@ -62,7 +62,7 @@ function settings(health: DatabaseHealth): Check[] {
       name: "durability",
       state,
       found: `${setting} is off: ${why}`,
-      advice: `set ${setting} = on`,
+      advice: `switch ${setting} on`,
     }));
   if (checks.length === 0)
     checks.push({ name: "durability", state: "ok", found: "fsync, synchronous_commit and autovacuum are on" });
