@@ -5,6 +5,8 @@
  */
 import type { OverloadResult } from "./run.ts";
 
+const HEALTH_MS_MAX = 5_000;
+
 /** Bounds that are stated in docs/reliability.md. */
 export interface Bounds {
   /** 99 of 100 accepted requests are answered within this. */
@@ -21,13 +23,11 @@ export interface Bounds {
  * @returns A sentence for each thing that should not be; empty when all is well.
  */
 export function problems(result: OverloadResult, bounds: Bounds): string[] {
-  const { total, during, memoryMb, recoverySeconds, options } = result;
+  const { total, during, memoryMb, recoverySeconds } = result;
   const found: string[] = [];
   const claim = (holds: boolean, text: string) => holds || found.push(text);
   claim(total.accepted > 0, "nothing was accepted");
-  // An answer that is refused is an empty one for a pop, which cannot be told from an empty queue.
-  const wasOverloaded = total.unsent > 0 || total.refused > 0 || options.kind === "pop";
-  claim(wasOverloaded, "everything was accepted: this was no overload");
+  claim(wasOverload(result), "everything was accepted: this was no overload");
   claim(total.withoutRetryAfter === 0, `${total.withoutRetryAfter} refusals without Retry-After`);
   claim(Object.keys(total.others).length === 0, `answers by status: ${JSON.stringify(total.others)}`);
   claim(
@@ -36,13 +36,20 @@ export function problems(result: OverloadResult, bounds: Bounds): string[] {
   );
   for (const { name, count, p99Ms, wrong } of during) {
     claim(count > 0, `no ${name} beside the overload was answered`);
-    claim(Object.keys(wrong).length === 0, `${name} beside the overload: ${JSON.stringify(wrong)}`);
+    // Health says so when its question is not answered within 5 s, which is then what is asked of it.
+    const isRight = Object.keys(wrong).length === 0 || (name === "health" && bounds.calmP99Ms > HEALTH_MS_MAX);
+    claim(isRight, `${name} beside the overload: ${JSON.stringify(wrong)}`);
     claim(p99Ms <= bounds.calmP99Ms, `${name} beside the overload took ${p99Ms.toFixed(0)} ms (p99)`);
   }
   const [first = 0, second = 0, third = 0, fourth = 0] = memoryMb.quarters;
   claim(Math.max(first, second, third, fourth) <= bounds.memoryMb, `memory ${memoryMb.quarters.join(", ")} MB`);
   claim(recoverySeconds <= bounds.recoverySeconds, `recovery took ${recoverySeconds.toFixed(1)} s`);
   return found;
+}
+
+/** Whether more was offered than taken. A refused pop is answered empty, which cannot be told from an empty queue. */
+export function wasOverload({ total, options }: OverloadResult): boolean {
+  return total.unsent > 0 || total.refused > 0 || options.kind === "pop";
 }
 
 /** The figures, a line each. */
