@@ -17,6 +17,8 @@ export interface Resource<T> {
   reload: () => void;
 }
 
+/** What takes the server long is asked for less often: the pause is at least so many times what the last answer took. */
+const PAUSE_FACTOR = 5;
 /** Pause between two readings unless a component says otherwise. */
 export const REFRESH_MS = 5_000;
 
@@ -39,11 +41,13 @@ export function useResource<T>(path: string | null, everyMs = REFRESH_MS): Resou
     if (path === null || who === null) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const again = () => {
-      if (everyMs > 0 && !abort.signal.aborted) timer = setTimeout(read, everyMs);
+    const again = (tookMs: number) => {
+      if (everyMs === 0 || abort.signal.aborted) return;
+      timer = setTimeout(read, Math.max(everyMs, PAUSE_FACTOR * tookMs));
     };
     const read = async () => {
-      if (document.hidden) return again();
+      if (document.hidden) return again(0);
+      const begunAt = performance.now();
       try {
         const value = await call<T>(path, { signal: abort.signal });
         if (!abort.signal.aborted) setState({ path, value, error: null });
@@ -52,7 +56,7 @@ export function useResource<T>(path: string | null, everyMs = REFRESH_MS): Resou
         const failure = error instanceof ApiError ? error : new ApiError(0, String(error));
         setState((before) => ({ path, value: before.path === path ? before.value : null, error: failure }));
       }
-      again();
+      again(performance.now() - begunAt);
     };
     void read();
     return () => {

@@ -269,4 +269,9 @@ async function describesItself(api: Api): Promise<void> {
     assert.equal((await api.http.get(`/${file}`)).status, 200);
   }
   assert.match((await api.http.get("/docs/swagger-ui-bundle.js")).text, /SwaggerUIBundle/);
+  const dashboard = await api.http.get("/");
+  for (const [, file] of dashboard.text.matchAll(/(?:src|href)="(dashboard\/[^"]+)"/g)) {
+    assert.equal((await api.http.get(`/${file}`)).status, 200);
+  }
+  assert.match((await api.http.get("/dashboard/app.js")).text, /status\/live/);
 }

@@ -128,7 +128,7 @@ function OnQueue({ group, onChange }: { group: Group; onChange: () => void }) {
       {open === "seek" && <SeekForm group={name} queue={queueName} onClose={close} onDone={onChange} />}
       {open === "forget" && (
         <Forget
-          title={`Delete from ${queueName}`}
+          title={`Delete here: ${queueName}`}
           typed={name}
           path={`/api/v1/consumer-groups/${part(name)}/queues/${part(queueName)}`}
           onClose={close}
@@ -232,7 +232,7 @@ function Members({ name, queue }: { name: string; queue: string }) {
                     cell: ({ totalConsumed }) => whole(totalConsumed),
                   },
                   {
-                    name: "Last pop",
+                    name: "Last ack",
                     number: true,
                     minor: true,
                     cell: ({ lastConsumedAt }) => <Time at={lastConsumedAt} />,

@@ -116,6 +116,6 @@ function standingColumns(standings: ReadonlyMap<string, GroupPartition>): Column
       cell: (row) => (of(row)?.leaseActive ? <Badge tone="busy">leased</Badge> : <span class="faint">free</span>),
     },
     { name: "Consumed", number: true, minor: true, cell: (row) => whole(of(row)?.totalConsumed ?? 0) },
-    { name: "Last pop", minor: true, cell: (row) => <Time at={of(row)?.lastConsumedAt ?? null} /> },
+    { name: "Last ack", minor: true, cell: (row) => <Time at={of(row)?.lastConsumedAt ?? null} /> },
   ];
 }
