@@ -36,9 +36,21 @@ export interface QueueRow {
 /** The options of a queue, as columns. */
 export type QueueOptions = Omit<QueueRow, "id" | "name" | "namespace" | "task" | "config_version" | "created_at">;
 
+/**
+ * The columns of {@link QueueRow}, by name: a prepared `select *` would fail when a newer version adds a column beside this
+ * one, and the driver, which then repeats it, mixes up the answers of the statements behind it.
+ */
+function queueColumns(sql: Sql) {
+  return sql`q.id, q.name, q.namespace, q.task, q.config_version, q.lease_time_s, q.retry_limit, q.retry_delay_ms, q.max_size,
+    q.ttl_s, q.dead_letter_queue, q.dlq_after_max_retries, q.priority, q.delayed_processing_s, q.window_buffer_s, q.retention_s,
+    q.completed_retention_s, q.retention_enabled, q.encryption_enabled, q.max_wait_time_s, q.created_at`;
+}
+
 /** Finds queues by name. Any order; unknown names are left out. */
 export function queueFind(sql: Sql, names: readonly string[]): Promise<QueueRow[]> {
-  return sql<QueueRow[]>`select q.* from queen.queues q where q.name = any (${textArray(names)}::text[])`;
+  return sql<
+    QueueRow[]
+  >`select ${queueColumns(sql)} from queen.queues q where q.name = any (${textArray(names)}::text[])`;
 }
 
 /** Whether any queue is encrypted. */
@@ -50,7 +62,7 @@ export async function queueAnyEncrypted(sql: Sql): Promise<boolean> {
 
 /** Finds queues by id. Any order; unknown ids are left out. */
 export function queueFindById(sql: Sql, ids: readonly number[]): Promise<QueueRow[]> {
-  return sql<QueueRow[]>`select q.* from queen.queues q where q.id = any (${arrayOf(ids)}::integer[])`;
+  return sql<QueueRow[]>`select ${queueColumns(sql)} from queen.queues q where q.id = any (${arrayOf(ids)}::integer[])`;
 }
 
 /** Makes queues with default options where they do not exist. Namespace and task come from the dotted name. */
@@ -99,7 +111,7 @@ export async function queueConfigure(
         retention_s = excluded.retention_s, completed_retention_s = excluded.completed_retention_s,
         retention_enabled = excluded.retention_enabled, encryption_enabled = excluded.encryption_enabled,
         max_wait_time_s = excluded.max_wait_time_s, config_version = q.config_version + 1
-      returning q.*`;
+      returning ${queueColumns(transaction)}`;
     await transaction`
       update queen.cursors c set ready_at = clock_timestamp()
       where c.queue_id = ${row!.id} and c.lease_id is null and c.ready_at > clock_timestamp() and c.ready_at < 'infinity'`;
