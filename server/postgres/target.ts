@@ -110,22 +110,21 @@ export function parsePort(text: string): number {
   throw new DatabaseUrlError("port", `The database port must be a number from 1 to 65535, not "${text}"`);
 }
 
-/** Hosts with their ports, in URL notation; one port must do for all. */
+/** Hosts with their ports, in URL notation. Where ports differ, each stays with its host. */
 function parsePlaces(place: string): { hosts: string; port: string } {
-  const hosts: string[] = [];
+  const hosts: { host: string; port: string }[] = [];
   const ports = new Set<string>();
   for (const item of place.split(",")) {
     const [match, bracketed, plain, port] = item.match(/^(?:\[([^\]]*)\]|([^:[\]]+)|)(?::(.*))?$/) ?? [];
     if (match === undefined) throw new DatabaseUrlError("host", `"${item}" is not a host, or host:port, of a database`);
-    hosts.push(decode("host", bracketed ?? plain ?? ""));
+    hosts.push({ host: decode("host", bracketed ?? plain ?? ""), port: port || String(PORT_DEFAULT) });
     // An unescaped slash in a password ends up here: its text must not reach a log.
     if (port !== undefined && !/^\d*$/.test(port)) throw badPassword();
     if (port !== undefined) ports.add(port);
   }
-  if (ports.size > 1) {
-    throw new DatabaseUrlError("port", `All database hosts must share one port, not ${[...ports].join(" and ")}`);
-  }
-  return { hosts: hosts.join(","), port: [...ports][0] ?? "" };
+  if (ports.size < 2) return { hosts: hosts.map(({ host }) => host).join(","), port: [...ports][0] ?? "" };
+  const bracket = (host: string): string => (host.includes(":") ? `[${host}]` : host || "localhost");
+  return { hosts: hosts.map(({ host, port }) => `${bracket(host)}:${Number(parsePort(port))}`).join(","), port: "" };
 }
 
 function badPassword(): DatabaseUrlError {

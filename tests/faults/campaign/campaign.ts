@@ -111,6 +111,7 @@ async function runHistory(
 ) {
   const urls = ground.urls?.() ?? ground.servers.map(({ url }) => url);
   const scene = new Scene(urls, uniqueName(options.fault.name), Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  scene.mayRepeat = ground.urls !== undefined;
   await scene.prepare();
   const clients = load(scene, random.fork());
   const violations: string[] = [];

@@ -59,8 +59,8 @@ export async function remove(scene: Scene, random: Random): Promise<void> {
     const { transactionId, partition } = item;
     const path = messagePath({ partitionId, transactionId: transactionId! });
     const { start, end, value } = await timed(() => scene.api(random).http.del(path));
-    if (value?.json.success !== false) {
-      const by = value ? end : Number.POSITIVE_INFINITY;
+    if (value?.json.success !== false || scene.mayRepeat) {
+      const by = value?.json.success === true ? end : Number.POSITIVE_INFINITY;
       scene.history.resets.push({
         start,
         end: by,

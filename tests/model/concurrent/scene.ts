@@ -33,6 +33,8 @@ export class Scene {
   /** Messages that were dead-lettered and may be given back. */
   readonly dead: { partition: string; transactionId: string }[] = [];
   readonly createdAt: string[] = [];
+  /** Whether what clients speak HTTP with may send a request again whose connection broke: it may then find its work done. */
+  mayRepeat = false;
   /** Actors pause until this resolves. */
   up: Promise<unknown> = Promise.resolve();
   /** How long each actor rests before an operation, in milliseconds. */
