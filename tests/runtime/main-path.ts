@@ -6,6 +6,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { type Api, ackOf, leasedAckOf, payloads, popPath, query } from "../support/api.ts";
 import { DashboardClient } from "../support/dashboard-client.ts";
 import { toCbor } from "../support/http.ts";
@@ -39,6 +40,8 @@ export const MAIN_PATH: readonly Step[] = [
   ["buffers pushes during maintenance, and delivers them after", buffers],
   ["refuses what is no request", refuses],
   ["deletes a queue", deletesQueue],
+  ["commits a stream's cycle once: state, sink and acknowledgement", streams],
+  ["answers HTTP/1.0 without a Host, as a load balancer asks", answersOldHttp],
   ["tells what happens over a socket", tellsWhatHappens],
   ["counts what it does, and shows it to dashboards and to Prometheus", measures],
   ["describes itself to programs and to people", describesItself],
@@ -224,6 +227,50 @@ async function buffers(api: Api): Promise<void> {
     popped,
     Array.from({ length: 20 }, (_, n) => n),
   );
+}
+
+async function streams(api: Api): Promise<void> {
+  const [source, sink] = [uniqueName("runtime"), uniqueName("runtime")];
+  await api.configure(sink);
+  await api.pushAll(source, "p", [5]);
+  const [message] = await api.pop(source, { consumerGroup: "streams" });
+  const query = { name: uniqueName("runtime"), source_queue: source, sink_queue: sink, config_hash: "h" };
+  const { query_id } = (await api.http.post("/streams/v1/queries", query)).json;
+  const at = { query_id, partition_id: message!.partitionId };
+  const { transactionId, partitionId, leaseId } = message!;
+  const cycle = {
+    ...at,
+    consumer_group: "streams",
+    state_ops: [{ type: "upsert", key: "sum", value: 5 }],
+    push_items: [{ queue: sink, partition: "p", payload: 5 }],
+    ack: { transactionId, partitionId, leaseId, status: "completed" },
+  };
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const answer = await api.http.post("/streams/v1/cycle", cycle);
+    assert.equal(answer.json.success, true, answer.text);
+  }
+  const { json } = await api.http.post("/streams/v1/state/get", at);
+  assert.deepEqual(
+    json.rows.map(({ key, value }: { key: string; value: unknown }) => [key, value]),
+    [["sum", 5]],
+  );
+  assert.deepEqual(payloads(await api.pop(sink, { batch: 9 })), [5]);
+  assert.deepEqual(await api.pop(source, { consumerGroup: "streams" }), []);
+}
+
+async function answersOldHttp(api: Api): Promise<void> {
+  const { hostname, port } = new URL(api.http.url);
+  const answer = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    const socket = connect(Number(port), hostname, () => socket.write("GET /health/live HTTP/1.0\r\n\r\n"));
+    socket.on("data", (bytes) => {
+      text += bytes;
+      if (text.endsWith("}")) socket.destroy();
+    });
+    socket.on("close", () => resolve(text));
+    socket.on("error", reject);
+  });
+  assert.match(answer, /^HTTP\/1\.[01] 200 OK\r\n.*\{"status":"alive"\}$/s);
 }
 
 async function tellsWhatHappens(api: Api): Promise<void> {
