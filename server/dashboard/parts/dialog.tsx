@@ -14,6 +14,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const dialog = element.current!;
     dialog.showModal();
+    // The browser would begin at the cross.
+    dialog.querySelector<HTMLElement>("form input, form textarea")?.focus();
     const beside = (event: MouseEvent) => event.target === dialog && dialog.close();
     dialog.addEventListener("click", beside);
     return () => dialog.removeEventListener("click", beside);
