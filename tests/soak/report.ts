@@ -19,6 +19,9 @@ function cell(value: number | undefined): string {
   return value === undefined || !Number.isFinite(value) ? "" : String(Number(value.toPrecision(6)));
 }
 
+/** Share of the retention that a delivery may be late before messages may have been deleted unseen. */
+const OVERDUE = 0.8;
+
 /** Whether the run passed: no error, the sums hold, and, when it was long enough, everything is flat. */
 export function passed({ problems, findings, judgesGrowth, samples }: SoakReport): boolean {
   if (problems.length > 0 || samples.length === 0) return false;
@@ -39,10 +42,21 @@ export function reportText(report: SoakReport): string {
     ...report.findings.map((finding) => `  ${findingText(finding, finding.measure in report.ceilings)}`),
     "",
     ...report.problems.slice(0, 40).map((problem) => `WRONG ${problem}`),
+    ...overloadLines(report),
     ...report.complaints.slice(-10).map((line) => `the server said ${line}`),
     verdictLine(report),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Retention by age does not wait for consumers: a machine that falls that far behind loses what it promised to delete. */
+function overloadLines({ retentionSeconds, samples }: SoakReport): string[] {
+  const slowestMs = Math.max(0, ...samples.map(({ values }) => values.delivery_p99_ms ?? 0).filter(Number.isFinite));
+  if (slowestMs < retentionSeconds * 1000 * OVERDUE) return [];
+  return [
+    `deliveries were up to ${figure(slowestMs / 1000)} s late, and retention deletes after ${retentionSeconds} s whatever was not consumed: ` +
+      "the machine could not carry the load that was offered (it had other work, or had it not while the capacity was found)",
+  ];
 }
 
 function chartLines(samples: readonly Sample[]): string[] {

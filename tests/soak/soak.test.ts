@@ -122,6 +122,8 @@ test("a short soak of a real server: the sums hold, and growth that was planted 
   expect(passed(report)).toBe(true);
   expect(passed({ ...report, judgesGrowth: true })).toBe(false);
   expect(passed({ ...report, problems: ["1 times push: 500"] })).toBe(false);
+  expect(reportText(report)).not.toContain("could not carry");
+  expect(reportText({ ...report, retentionSeconds: 0.001 })).toContain("could not carry");
   expect(reportText({ ...report, judgesGrowth: true })).toMatch(/GROWS table_planted_mb[\s\S]*FAILED/);
   expect(JUDGED_FROM_S).toBeGreaterThan(12);
 });

@@ -39,6 +39,7 @@ export interface SoakReport {
   capacityPerS: number;
   offeredPerS: number;
   seconds: number;
+  retentionSeconds: number;
   samples: Sample[];
   ceilings: Ceilings;
   findings: Finding[];
@@ -218,6 +219,7 @@ class Soak {
     return {
       ...seen,
       capacityPerS,
+      retentionSeconds: this.#options.retentionSeconds,
       offeredPerS: capacityPerS * this.#options.load,
       findings: judge(seen.samples, seen.ceilings),
       judgesGrowth: seen.seconds >= JUDGED_FROM_S,
