@@ -19,6 +19,7 @@ import { countAck } from "./count-work.ts";
 import { tellAcknowledged } from "./event-details.ts";
 import { locateMessages } from "./find-message.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import { unlessStuck } from "./stuck.ts";
 
 /** Statuses that say something. */
 const DONE: ReadonlySet<string> = new Set(["completed", "success"]);
@@ -253,7 +254,8 @@ export class Acker {
     );
     try {
       const entries = items.map((item) => item.entry);
-      const rows = await withConflictRetry(() => cursorAcknowledge(this.#context.database.ack, entries));
+      const work = withConflictRetry(() => cursorAcknowledge(this.#context.database.ack, entries));
+      const rows = await unlessStuck(this.#context, work);
       const byEntry = items.map((): AcknowledgeRow[] => []);
       for (const row of rows) byEntry[row.entry - 1]!.push(row);
       for (let at = 0; at < items.length; at += 1) items[at]!.resolve(byEntry[at]!);

@@ -17,6 +17,7 @@ import { isAway, withConflictRetry } from "../storage/failures.ts";
 import { Batcher } from "./batcher.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import { unlessStuck } from "./stuck.ts";
 
 interface Waiting {
   entry: LeaseAcknowledge;
@@ -116,8 +117,8 @@ export class LeaseAcker {
     try {
       const entries = items.map((item) => item.entry);
       const byEntry = items.map((): LeaseAcknowledgeRow[] => []);
-      for (const row of await withConflictRetry(() => leaseAcknowledge(sql, entries)))
-        byEntry[row.entry - 1]!.push(row);
+      const work = withConflictRetry(() => leaseAcknowledge(sql, entries));
+      for (const row of await unlessStuck(this.#context, work)) byEntry[row.entry - 1]!.push(row);
       const lost = entries.filter((_, at) => byEntry[at]!.length === 0);
       const expired = lost.length > 0 ? await leasesExpired(sql, lost) : new Set();
       for (let at = 0; at < items.length; at += 1) {

@@ -10,6 +10,7 @@ import { readLeaseExtendRequest } from "../../schema/wire/lease-extend-request.t
 import { leaseExpired, leaseExtend } from "../storage/cursors.ts";
 import { withConflictRetry } from "../storage/failures.ts";
 import { type Answer, type EngineContext, ok } from "./context.ts";
+import { unlessStuck } from "./stuck.ts";
 
 /**
  * Extends a lease on every partition it holds.
@@ -25,7 +26,8 @@ export async function extend(context: EngineContext, leaseId: string, body: Deco
   const ref = parseLeaseId(leaseId);
   if (!ref) return answer("Lease not found", null);
   const held = { ...ref, leaseId: leaseId.toLowerCase() };
-  const rows = await withConflictRetry(() => leaseExtend(context.database.ack, { ...held, seconds }));
+  const work = withConflictRetry(() => leaseExtend(context.database.ack, { ...held, seconds }));
+  const rows = await unlessStuck(context, work);
   if (rows.length === 0) {
     const expired = await leaseExpired(context.database.ack, held);
     return answer(expired ? "Lease already expired" : "Lease not found", null);

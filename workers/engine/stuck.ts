@@ -18,14 +18,13 @@ const ASK_AGAIN_MS = 500;
 const silent = new WeakSet<EngineContext>();
 
 /**
- * Waits for work of the database, but not for ever where pushes can be spooled instead.
+ * Waits for work of the database, but not for a database that has stopped to answer.
  *
  * @returns What the work gives, however long it takes while the database answers others.
  * @throws {@link QueenError} `DATABASE_UNAVAILABLE` when it does not answer others either: the work may still be carried out
  * later. And whatever the work throws.
  */
 export async function unlessStuck<T>(context: EngineContext, work: Promise<T>): Promise<T> {
-  if (context.settings.spool === null) return await work;
   let over = false;
   const end = work.finally(() => {
     over = true;

@@ -26,6 +26,7 @@ import { type Answer, type EngineContext, ok } from "./context.ts";
 import { announce, noteAppended, type Pusher, prepare, sortDrafts } from "./push.ts";
 import { makeUnits, type PushUnit } from "./push-unit.ts";
 import { RecentKeys } from "./recent-keys.ts";
+import { unlessStuck } from "./stuck.ts";
 
 const SURPRISES_MAX = 5;
 const RULES = { failedIsFinal: true, absentError: "Unknown error" };
@@ -72,7 +73,7 @@ export async function transact(
   const results: OperationResult[] = operations.map(({ type }, index) => ({ index, type, success: false }));
   try {
     const plan = await makePlan(verbs.acker, operations, results, cbor);
-    const drafts = await carryOut(context, plan);
+    const drafts = await unlessStuck(context, carryOut(context, plan));
     for (const { draft, row } of drafts) {
       noteAppended(context, verbs.pusher.recent, draft, row);
     }

@@ -57,6 +57,27 @@ const HOT_PLANS = {
 };
 
 /**
+ * What the database may do about an instance that vanished without a word: its sessions hold locks that others wait for. In
+ * milliseconds and seconds, as PostgreSQL has them; on a unix socket it takes no notice.
+ */
+const SESSION = {
+  idle_in_transaction_session_timeout: 30_000,
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 20_000,
+};
+
+/**
+ * A commit that the database gives up waiting to see replicated is there all the same, and would be answered as if it were
+ * replicated. Whoever waits for it is told of an unknown outcome instead.
+ */
+function refuseUnreplicated(notice: postgres.Notice): void {
+  if (notice.routine !== "SyncRepWaitForLSN") return;
+  throw Object.assign(new Error("The commit was not replicated in time"), { code: "COMMIT_NOT_REPLICATED" });
+}
+
+/**
  * Opens a pool. Connections are made when first needed.
  *
  * @param connectionsMax - 1 or more.
@@ -71,6 +92,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     connection.statement_timeout = target.statementTimeoutMs;
     connection.lock_timeout = target.lockTimeoutMs;
     connection.jit = "off";
+    Object.assign(connection, SESSION);
     if (hot) Object.assign(connection, HOT_PLANS);
   }
   const sql = postgres({
@@ -88,7 +110,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     connect_timeout: Math.max(1, Math.ceil(target.connectTimeoutMs / 1000)),
     max_lifetime: null as unknown as number,
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
-    onnotice: () => {},
+    onnotice: refuseUnreplicated,
     connection,
     socket: socketMaker(target),
     types: {

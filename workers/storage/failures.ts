@@ -24,6 +24,7 @@ const AWAY: ReadonlySet<string> = new Set([
   "25006",
   "53100",
   "53200",
+  "COMMIT_NOT_REPLICATED",
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
   "CONNECTION_DESTROYED",
