@@ -9,9 +9,10 @@ import type { DatabaseTarget } from "../../workers/protocol.ts";
 import { openPool } from "../../workers/storage/database.ts";
 import { databaseVersion } from "../../workers/storage/queue-admin.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
-import { openDatabase, runningEmbedded } from "../database.ts";
-import { EmbeddedError } from "../postgres/embedded.ts";
+import { addressText, openDatabase, runningEmbedded } from "../database.ts";
 import { CliError, Exit } from "./exit.ts";
+
+const POOL = 2;
 
 /** Connections to the database, and how to give them up. */
 export interface CliDatabase {
@@ -29,20 +30,37 @@ export interface CliDatabase {
  */
 export async function connectDatabase(name: string): Promise<CliDatabase> {
   const config = configOf();
-  const { target, stop } = await openTarget(config);
-  const sql = openPool(target, 2, name);
+  // One that runs is used as it is: this program need not have a PostgreSQL to start.
+  const running = runningTarget(config);
+  if (running !== null) {
+    const sql = openPool(running, POOL, name);
+    try {
+      await databaseVersion(sql);
+      return { sql, target: running, close: () => sql.end({ timeout: 1 }) };
+    } catch {
+      // What a killed server left behind: the start below takes care of it, or says who has the folder.
+      await sql.end({ timeout: 0 });
+    }
+  }
+  const { target, embedded } = await openDatabase(config, () => {});
+  const sql = openPool(target, POOL, name);
   const close = async () => {
     await sql.end({ timeout: 1 });
-    await stop();
+    await embedded?.stop();
   };
   try {
     await databaseVersion(sql);
   } catch (error) {
     await close();
-    const reason = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
-    throw new CliError(`Cannot use the database: ${reason}`, Exit.unreachable);
+    throw new CliError(`Cannot use the database ${addressText(target)}: ${reasonOf(error)}`, Exit.unreachable);
   }
   return { sql, target, close };
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join("; ");
+  if (!(error instanceof Error)) return String(error);
+  return error.message || String((error as { code?: string }).code ?? error.name);
 }
 
 /** The settings, or a sentence for each that is wrong. */
@@ -52,19 +70,6 @@ export function configOf(): Config {
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError(error.problems.join("\n"), Exit.usage);
     throw error;
-  }
-}
-
-async function openTarget(config: Config): Promise<{ target: DatabaseTarget; stop: () => Promise<void> }> {
-  try {
-    const { target, embedded } = await openDatabase(config, () => {});
-    return { target, stop: async () => await embedded?.stop() };
-  } catch (error) {
-    // A server has the folder: its database runs, and can be connected to.
-    if (!(error instanceof EmbeddedError) || error.code !== "DATA_DIR_IN_USE") throw error;
-    const target = runningTarget(config);
-    if (target === null) throw error;
-    return { target, stop: async () => {} };
   }
 }
 
