@@ -87,7 +87,8 @@ export const VARIABLES = {
     type: "text",
     default: null,
     defaultText: "an embedded PostgreSQL",
-    description: "Host of a PostgreSQL of your own, several separated by commas, or the directory of its socket.",
+    description:
+      "Host of a PostgreSQL of your own, or the directory of its socket; several hosts, each with its :port if need be, separated by commas: the primary among them is used.",
   },
   PG_PORT: { type: "integer", default: 5432, min: 1, max: 65_535, description: "Port of that PostgreSQL." },
   PG_USER: { type: "text", default: "postgres", description: "User name there." },
