@@ -4,7 +4,7 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import { account, call, may, query } from "../api.ts";
+import { account, call, may, part, query } from "../api.ts";
 import { type DeadLetterFilter, type DeadLetterPage, listing, readAll } from "../dead-letter-work.ts";
 import { groupName, plural, whole } from "../format.ts";
 import { Field, PageHead, Pager, Panel, Table, Time } from "../parts/layout.tsx";
@@ -66,7 +66,7 @@ export function DeadLettersPage() {
                   Messages that fail more often than their queue's retry limit come here.
                 </Empty>
               ) : (
-                <List messages={messages} chosen={chosen} onChoose={setChosen} />
+                <List messages={messages} chosen={chosen} onChoose={setChosen} onRetried={finish} />
               )}
               <Pager
                 offset={offset}
@@ -226,8 +226,9 @@ function List(props: {
   messages: readonly DeadLetter[];
   chosen: ReadonlyMap<string, DeadLetter>;
   onChoose: (chosen: ReadonlyMap<string, DeadLetter>) => void;
+  onRetried: () => void;
 }) {
-  const { messages, chosen, onChoose } = props;
+  const { messages, chosen, onChoose, onRetried } = props;
   const who = useStore(account);
   const toggle = (letter: DeadLetter) => {
     const next = new Map(chosen);
@@ -235,8 +236,8 @@ function List(props: {
     onChoose(next);
   };
   const retry = async (letter: DeadLetter) => {
-    const path = `/api/v1/messages/${encodeURIComponent(letter.partitionId)}/${encodeURIComponent(letter.transactionId)}/retry`;
-    await attempt(() => call(path, { method: "POST" }), "It will be delivered again");
+    const path = `/api/v1/messages/${part(letter.partitionId)}/${part(letter.transactionId)}/retry`;
+    if (await attempt(() => call(path, { method: "POST" }), "It will be delivered again")) onRetried();
   };
   const choice = {
     name: "",
