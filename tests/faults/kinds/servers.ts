@@ -11,7 +11,8 @@ import { kill, type OwnGround, openOwnGround, openSharedGround, type SharedGroun
 const serverKilled: Fault = {
   name: "server-killed",
   what: "the server is killed with -9 and started again",
-  times: { short: 1, long: 30 },
+  // tests/faults/crash.test.ts is the short form.
+  times: { short: 0, long: 30 },
   open: () => openOwnGround(),
   inject: async (ground, blow) => {
     blow.pause();
@@ -23,7 +24,8 @@ const serverKilled: Fault = {
 const allKilled: Fault = {
   name: "server-and-database-killed",
   what: "the server and its database are killed with -9 and started again",
-  times: { short: 1, long: 30 },
+  // tests/faults/crash.test.ts is the short form.
+  times: { short: 0, long: 30 },
   open: () => openOwnGround(),
   inject: async (ground, blow) => {
     const { pid } = await databaseSocket(ground.servers[0]!.dataDir);
