@@ -82,7 +82,7 @@ describe.if(hasBrowser)("pages", () => {
   test("are reached by the keyboard, and remember the theme", async () => {
     const tab = await Tab.open(browser, api.http.url);
     await tab.go("/overview");
-    await tab.settled("h1");
+    await tab.settled(".page-head h1");
     await tab.page.keyboard.press("Tab");
     expect(await tab.page.evaluate(() => document.activeElement?.textContent)).toBe("To the content");
     await tab.page.locator(".menu a", { hasText: "Queues" }).focus();
@@ -91,7 +91,7 @@ describe.if(hasBrowser)("pages", () => {
     await tab.page.getByRole("button", { name: "Dark" }).focus();
     await tab.page.keyboard.press("Space");
     await tab.page.reload();
-    await tab.settled("h1");
+    await tab.settled(".page-head h1");
     expect(await tab.page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
     await tab.close();
   });

@@ -43,13 +43,13 @@ describe.if(hasBrowser)("with authentication", () => {
     const tab = await Tab.open(browser, server.url);
     await tab.go("/queues/orders");
     await enter(tab, tokens[role]!);
-    await tab.settled("h1");
+    await tab.settled(".page-head h1");
     expect(await buttons(tab)).toEqual([...offered]);
     expect(await tab.page.locator(".bearer").textContent()).toContain(`the ${role}`);
     await tab.page.locator(".connection", { hasText: "Live" }).waitFor();
     // The token is kept for this tab.
     await tab.page.reload();
-    await tab.settled("h1");
+    await tab.settled(".page-head h1");
     expect(await buttons(tab)).toEqual([...offered]);
     await tab.page.getByRole("button", { name: "Forget" }).click();
     await tab.page.locator("#token").waitFor();
@@ -64,7 +64,7 @@ describe.if(hasBrowser)("with authentication", () => {
     await tab.page.locator(".stale", { hasText: "Token has expired" }).waitFor();
     await tab.picture("token-light");
     await enter(tab, tokens.admin!);
-    await tab.settled("h1");
+    await tab.settled(".page-head h1");
     await tab.close();
   });
 
