@@ -82,6 +82,9 @@ async function main(names: string[], options: Options): Promise<void> {
 // Not a fault that is injected and heals, but load: it has options and figures of its own.
 if (process.argv[2] === "overload") process.exit(await overload(process.argv.slice(3)));
 
+// Without this a campaign that is broken off leaves its servers running.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 await new Command("test:faults")
   .description(
     "Injects faults under load, many times each, and checks all that clients saw. `overload --help`: three times what the server can do.",

@@ -12,6 +12,8 @@ import { type Order, SABOTAGE_VARIABLE } from "./protocol.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
+const ORDER_MS_MAX = 10_000;
+
 /** See the module comment. */
 export class Saboteur {
   readonly #folder = mkdtempSync(join(tmpdir(), "queen-sabotage-"));
@@ -27,17 +29,16 @@ export class Saboteur {
     };
   }
 
-  /** Gives an order. @returns Once it is on its way to the worker. */
+  /** Gives an order. @returns Once it is on its way to the worker; also when that was the end of the process. */
   async order(order: Order): Promise<void> {
-    rethrow(await fetch("http://localhost/", { unix: this.#socket, method: "POST", body: JSON.stringify(order) }));
+    const signal = AbortSignal.timeout(ORDER_MS_MAX);
+    const init = { unix: this.#socket, method: "POST", body: JSON.stringify(order), signal };
+    const answer = await fetch("http://localhost/", init).catch(() => null);
+    if (answer !== null && !answer.ok) throw new Error(`the saboteur was answered ${answer.status}`);
   }
 
   /** Removes what it has on disk. */
   close(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-function rethrow(answer: Response): void {
-  if (!answer.ok) throw new Error(`the saboteur was answered ${answer.status}`);
 }
