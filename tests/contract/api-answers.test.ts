@@ -35,10 +35,19 @@ beforeAll(async () => {
   await api.http.post("/api/v1/traces", { transactionId, partitionId, data: { n: 1 }, traceNames: [traceName, "x"] });
   const october = { transactionId: crypto.randomUUID(), queue, partition: "c", payload: { n: 1 } };
   await api.http.post("/2025-10/api/v1/push", { items: [october] });
-  Object.assign(there, { queue, group, partition: "a", transactionId, partitionId, traceName, file: "start.js" });
+  Object.assign(there, { queue, group, partition: "a", transactionId, partitionId, traceName });
   octoberTransaction = october.transactionId;
 });
 let octoberTransaction = "";
+
+/** Path of a file of the API's page and of the dashboard's. */
+const FILES: Record<string, string> = { "/docs/:file": "start.js", "/dashboard/:file": "app.js" };
+
+/** What a read cannot do without: a pop needs a filter that finds nothing that is left, a preview of a seek its aim. */
+function neededQuery(path: string): string {
+  if (path.endsWith("/pop")) return `?namespace=${uniqueName("none")}`;
+  return path.endsWith("/seek") ? "?toEnd=true" : "";
+}
 
 /** The path of an operation; its queries wait for nothing. */
 function pathOf(operation: ApiOperation, values: (name: string) => string): string {
@@ -46,16 +55,18 @@ function pathOf(operation: ApiOperation, values: (name: string) => string): stri
 }
 
 function valueThere(operation: ApiOperation): (name: string) => string {
-  return (name) =>
-    name === "transactionId" && operation.path.startsWith("/2025-10") ? octoberTransaction : (there[name] ?? "x");
+  return (name) => {
+    if (name === "file") return FILES[operation.path] ?? "x";
+    if (name === "transactionId" && operation.path.startsWith("/2025-10")) return octoberTransaction;
+    return there[name] ?? "x";
+  };
 }
 
 describe.each(named)("%s", (_name, operation) => {
   test("answers what is there as documented, in JSON and in CBOR", async () => {
     const path = pathOf(operation, valueThere(operation));
     const status = operation.path.startsWith("/api/v1/migration") ? [410] : [200, 204];
-    // A pop without a filter is refused; with one it finds nothing that is left.
-    const query = operation.path.endsWith("/pop") ? `?namespace=${uniqueName("none")}` : "";
+    const query = neededQuery(operation.path);
     expect(status).toContain((await api.http.get(path + query)).status);
     expect(status).toContain((await api.http.getCbor(path + query)).status);
     for (const parameter of Object.keys(operation.query ?? {})) {
@@ -67,7 +78,7 @@ describe.each(named)("%s", (_name, operation) => {
 
   test("answers as documented for what is not there", async () => {
     const path = pathOf(operation, () => crypto.randomUUID());
-    const answer = await api.http.get(operation.path.endsWith("/pop") ? `${path}?task=${uniqueName("none")}` : path);
+    const answer = await api.http.get(path + neededQuery(operation.path));
     expect([200, 204, 404, 410]).toContain(answer.status);
   });
 

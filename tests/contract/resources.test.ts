@@ -178,6 +178,7 @@ describe("GET /api/v1/status/queues/:queue", () => {
         priority: 4,
         createdAt: expect.stringMatching(TIME_MS),
         config: { leaseTime: 7, retryLimit: 2, retryDelay: 1000, ttl: 3600, maxQueueSize: 9, deadLetterQueue: false },
+        options: expect.objectContaining({ leaseTime: 7, retryLimit: 2, maxSize: 9, priority: 4, ttl: null }),
       },
       partitions: [
         expect.objectContaining({ name: "Default", lastActivity: null }),

@@ -40,16 +40,17 @@ describe("each route calls its operation", () => {
       "GET",
       "/api/v1/dlq",
       "deadLetterList",
-      { queue: null, partition: null, group: null, from: null, to: null, limit: 100, offset: 0 },
+      { queue: null, partition: null, group: null, error: null, from: null, to: null, limit: 100, offset: 0 },
     ],
     [
       "GET",
-      "/api/v1/dlq?queue=q&partition=p&consumerGroup=g&from=2026-01-02&to=2026-01-02T03:04:05%2B01:00&limit=5&offset=6",
+      "/api/v1/dlq?queue=q&partition=p&consumerGroup=g&error=boom&from=2026-01-02&to=2026-01-02T03:04:05%2B01:00&limit=5&offset=6",
       "deadLetterList",
       {
         queue: "q",
         partition: "p",
         group: "g",
+        error: "boom",
         from: "2026-01-02T00:00:00.000Z",
         to: "2026-01-02T02:04:05.000Z",
         limit: 5,
@@ -70,6 +71,12 @@ describe("each route calls its operation", () => {
     ],
     ["POST", "/api/v1/consumer-groups/g/subscription", "groupSubscriptionUpdate", { group: "g" }],
     ["POST", "/api/v1/consumer-groups/g/queues/q/seek", "groupSeek", { group: "g", queue: "q" }],
+    [
+      "GET",
+      "/api/v1/consumer-groups/g/queues/q/seek?timestamp=2026-01-02T03:04:05Z",
+      "seekPreview",
+      { group: "g", queue: "q", after: "2026-01-02T03:04:05.000000Z" },
+    ],
     [
       "POST",
       "/api/v1/consumer-groups/g/queues/q/partitions/p/seek",
