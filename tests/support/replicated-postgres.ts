@@ -95,9 +95,35 @@ export class ReplicatedPostgres {
         START_MS_MAX,
         "a synchronous standby",
       );
+      // Commits wait only once the checkpointer has read the setting, which it does before a checkpoint.
+      await sql`checkpoint`;
+      await this.#untilReplicated(sql);
     } finally {
       await sql.end();
     }
+  }
+
+  /** Ends the standby, once it has everything, and has commits not wait for it: it lacks what is committed from now on. */
+  async letFallBehind(): Promise<void> {
+    const sql = this.open(this.primary);
+    try {
+      await sql`alter system set synchronous_standby_names = ''`;
+      await sql`select pg_reload_conf()`;
+      await sql`checkpoint`;
+      await this.#untilReplicated(sql);
+      await this.kill(1 - this.primary);
+    } finally {
+      await sql.end();
+    }
+  }
+
+  async #untilReplicated(sql: postgres.Sql): Promise<void> {
+    const [head] = await sql<{ lsn: string }[]>`select pg_current_wal_lsn()::text as lsn`;
+    await until(
+      async () => (await sql`select 1 from pg_stat_replication where flush_lsn >= ${head!.lsn}::pg_lsn`).length === 1,
+      START_MS_MAX,
+      "a standby that has everything",
+    );
   }
 
   /** Makes the standby the primary, as an operator does whose old primary is out of the way. */

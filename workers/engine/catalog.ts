@@ -2,7 +2,8 @@
  * What a worker remembers of queues, partitions and groups, so that hot statements can name them by number.
  *
  * Nothing here is needed for correctness: a push made under old options is refused by the store and repeated after
- * {@link Catalog.invalidate}, and numbers are never used twice. Absence is remembered for a moment only.
+ * {@link Catalog.invalidate}, and a store uses no number twice; when it may be another one, {@link Catalog.doubt} is called.
+ * Absence is remembered for a moment only.
  *
  * @module
  */
@@ -36,6 +37,8 @@ const REFRESH_MS = 30_000;
 interface KnownQueue {
   row: QueueRow;
   readAt: number;
+  /** {@link Catalog.doubt} was called so often before it was read. */
+  doubts: number;
 }
 
 /** A partition by number and by name. */
@@ -126,6 +129,7 @@ export class Catalog {
   readonly #partitions = new PartitionMemory();
   readonly #groups = new Map<number, Map<string, KnownGroup>>();
   #groupCount = 0;
+  #doubts = 0;
   #asked: { names: Set<string>; rows: Promise<Map<string, QueueRow>> } | null = null;
 
   /** Told of the partitions that are made. */
@@ -168,9 +172,19 @@ export class Catalog {
     }
   }
 
+  /** The store may be another one, which gave the same numbers to others: all is read again. {@link remembered} stays. */
+  doubt(): void {
+    this.#doubts += 1;
+    this.#queueNames.clear();
+    this.#absent.clear();
+    this.#partitions.clear();
+    this.#groups.clear();
+    this.#groupCount = 0;
+  }
+
   #remember(row: QueueRow): QueueRow {
     if (this.#queues.size >= QUEUES_MAX) this.invalidate([]);
-    this.#queues.set(row.name, { row, readAt: Date.now() });
+    this.#queues.set(row.name, { row, readAt: Date.now(), doubts: this.#doubts });
     this.#queueNames.set(row.id, row.name);
     this.#absent.delete(row.name);
     return row;
@@ -179,7 +193,7 @@ export class Catalog {
   /** The queue of a name as far as it is remembered, without asking the database. */
   knownQueue(name: string): QueueRow | null {
     const known = this.#queues.get(name);
-    if (known && Date.now() - known.readAt < REFRESH_MS) {
+    if (known?.doubts === this.#doubts && Date.now() - known.readAt < REFRESH_MS) {
       this.hits += 1;
       return known.row;
     }

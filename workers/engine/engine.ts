@@ -74,7 +74,8 @@ export async function openEngine(
   const leads = settings.index === 0;
   const name = `queen ${settings.instanceId} ${settings.index}`.slice(0, 55);
   const lanes = Math.max(4, settings.connectionsMax - (leads ? PEER_CONNECTIONS : 0));
-  const database = openDatabase(settings.database, lanes, name);
+  let forget = (): void => {};
+  const database = openDatabase(settings.database, lanes, name, () => forget());
   try {
     await databasePing(database.look);
   } catch (error) {
@@ -118,6 +119,14 @@ export async function openEngine(
   const pusher = new Pusher(context);
   const acker = new Acker(context, leases);
   const leaseAcker = new LeaseAcker(context, leases);
+  // After a failover the store may lack commits that were answered, and offsets and numbers mean something else in it.
+  forget = () => {
+    context.segments.clear();
+    pusher.recent.clear();
+    leases.clear();
+    catalog.doubt();
+    popper.queueChanged([]);
+  };
   const loopLag = new LoopLag();
   loopLag.start();
   let jobs: Jobs | null = null;

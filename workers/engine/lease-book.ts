@@ -94,6 +94,13 @@ export class LeaseBook {
     }
   }
 
+  /** Forgets everything: the store may know nothing of these leases. */
+  clear(): void {
+    this.#byLease.clear();
+    this.#byCursor.clear();
+    this.#partitions.clear();
+  }
+
   /** Forgets a lease that was given back. */
   release(leaseId: string, partitionId: number): void {
     this.#byLease.delete(`${leaseId} ${partitionId}`);

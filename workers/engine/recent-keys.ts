@@ -103,6 +103,12 @@ export class RecentKeys {
     if (this.#bytes > KEY_BYTES_MAX || this.#partitions.size > PARTITIONS_MAX) this.#shrink();
   }
 
+  /** Forgets everything: the store may have lost what was appended. */
+  clear(): void {
+    this.#partitions.clear();
+    this.#bytes = 0;
+  }
+
   #forget(partition: string, recent: Recent): void {
     for (const run of recent.runs) this.#bytes -= run.keys.length;
     this.#partitions.delete(partition);

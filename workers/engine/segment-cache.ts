@@ -1,6 +1,7 @@
 /**
  * Segments that were lately appended or read, bounded by bytes. A segment never changes, so nothing needs to be
- * invalidated: a claim only ever asks for offsets that still exist.
+ * invalidated: a claim only ever asks for offsets that still exist. It is forgotten only when the store itself may be another
+ * one ({@link SegmentCache.clear}).
  *
  * What is stored of a segment is kept longer than its unpacked body, which takes some ten times as much memory: unpacked
  * bodies have half of the room, and the least recently used of them are forgotten first.
@@ -55,6 +56,18 @@ export class SegmentCache implements SegmentKeeper {
     segment.keeper = this;
     this.used(segment);
     this.#shrink();
+  }
+
+  /** Forgets everything: the store may have lost what it had, and given its offsets to others. */
+  clear(): void {
+    for (const segment of this.#order.keys()) {
+      segment.keeper = null;
+    }
+    this.#order.clear();
+    this.#bodies.clear();
+    this.#byPartition.clear();
+    this.#bytes = 0;
+    this.#bodyBytes = 0;
   }
 
   /** Counts the unpacked body of a segment, and marks it as the most recently used one. */

@@ -18,6 +18,8 @@ import { finderOf, type PrimaryFinder } from "./primary.ts";
 const LOOK_MS = 1_000;
 /** PostgreSQL ends a statement itself after the statement timeout, and gets so long to say so. */
 const GRACE_MS = 5_000;
+/** A database that has answered on some connection within this time is the one that new connections lead to. */
+const SAME_MS = 2_000;
 /** With several hosts: after so long it is asked whether another one is the primary now. */
 const DOUBT_MS = 5_000;
 
@@ -26,6 +28,7 @@ interface Watched {
   socket: Socket;
   place: Place;
   finder: PrimaryFinder | null;
+  target: DatabaseTarget;
   /** 0: there is no limit. */
   silentMsMax: number;
   bytesRead: number;
@@ -43,40 +46,55 @@ let looking: ReturnType<typeof setInterval> | null = null;
  * Makes what the driver opens its sockets with.
  *
  * @param target - With several hosts, sockets go to the one that is the primary ({@link PrimaryFinder}).
+ * @param doubt - Called when the next answers may come from another server, or from one that lost what it had committed: a
+ * connection was lost, or one was made after a silence. What is remembered of rows may be wrong then.
  * @returns Gives a socket that is connecting. It never rejects: failing is for the socket to tell, or the driver loses count of its
  * connections.
  */
-export function socketMaker(target: DatabaseTarget): () => Promise<DriverSocket> {
+export function socketMaker(target: DatabaseTarget, doubt: () => void): () => Promise<DriverSocket> {
   const places = placesOf(target);
-  const limit = target.statementTimeoutMs;
-  const silentMsMax = limit === 0 ? 0 : limit + GRACE_MS;
+  const finder = places.length === 1 ? null : finderOf(target, places);
   const driven = (socket: Socket, place: Place) =>
-    new DriverSocket(socket, "path" in place ? "off" : target.tls, "path" in place ? "" : place.host);
-  if (places.length === 1) return async () => driven(open(places[0]!, null, silentMsMax), places[0]!);
-  const finder = finderOf(target, places);
+    new DriverSocket(socket, "path" in place ? "off" : target.tls, "path" in place ? "" : place.host, doubt);
   return async () => {
     try {
-      const place = await finder.primary();
-      return driven(open(place, finder, silentMsMax), place);
+      const place = (await finder?.primary()) ?? places[0]!;
+      return driven(open(place, finder, target, doubt), place);
     } catch (error) {
       return driven(failing(error as Error), { path: "" });
     }
   };
 }
 
-function open(place: Place, finder: PrimaryFinder | null, silentMsMax: number): Socket {
+function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget, doubt: () => void): Socket {
   const socket = openSocket(place);
+  const limit = target.statementTimeoutMs;
+  socket.once("connect", () => {
+    if (!answeredLately(target, socket)) doubt();
+  });
   watch({
     socket,
     place,
     finder,
-    silentMsMax,
+    target,
+    silentMsMax: limit === 0 ? 0 : limit + GRACE_MS,
     bytesRead: 0,
     answeredBytes: 0,
     writtenBefore: 0,
     newsAt: performance.now(),
   });
   return socket;
+}
+
+/** Whether a database has answered on another connection than this one within {@link SAME_MS}. */
+function answeredLately(target: DatabaseTarget, except: Socket): boolean {
+  const since = performance.now() - SAME_MS;
+  for (const entry of watched) {
+    const { socket, bytesRead, newsAt } = entry;
+    if (entry.target !== target || socket === except || socket.destroyed) continue;
+    if (socket.bytesRead > bytesRead || (bytesRead > 0 && newsAt > since)) return true;
+  }
+  return false;
 }
 
 /** A socket that fails as soon as it is listened to. */

@@ -83,8 +83,14 @@ function refuseUnreplicated(notice: postgres.Notice): void {
  * @param connectionsMax - 1 or more.
  * @param name - Shown in `pg_stat_activity`.
  * @param hot - Whether it runs hot statements only.
+ * @param doubt - As of {@link socketMaker}.
  */
-export function openPool(target: DatabaseTarget, connectionsMax: number, name: string, hot = false): postgres.Sql {
+export function openPool(
+  target: DatabaseTarget,
+  connectionsMax: number,
+  name: string,
+  { hot = false, doubt = () => {} }: { hot?: boolean; doubt?: () => void } = {},
+): postgres.Sql {
   // A transaction pooler refuses startup parameters it does not know; without prepared statements we assume one. The
   // zone is one they know, and instants are read as UTC.
   const connection: Record<string, string | number> = { application_name: name, TimeZone: "UTC" };
@@ -112,7 +118,7 @@ export function openPool(target: DatabaseTarget, connectionsMax: number, name: s
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: refuseUnreplicated,
     connection,
-    socket: socketMaker(target),
+    socket: socketMaker(target, doubt),
     types: {
       // Offsets stay far below 2^53.
       int8: { to: 20, from: [20], serialize: String, parse: Number },
@@ -143,13 +149,22 @@ function withoutPipelining(sql: postgres.Sql): postgres.Sql {
  * Opens the lanes of a worker.
  *
  * @param connectionsMax - All lanes together, 4 or more.
+ * @param doubt - As of {@link socketMaker}.
  */
-export function openDatabase(target: DatabaseTarget, connectionsMax: number, name: string): Database {
+export function openDatabase(
+  target: DatabaseTarget,
+  connectionsMax: number,
+  name: string,
+  doubt: () => void = () => {},
+): Database {
   const share = Math.max(1, Math.floor((connectionsMax - 1) / 3));
   const [hot, look] = [() => new LaneMeter(share), new LaneMeter(Math.max(1, connectionsMax - 3 * share))];
   const meters = { push: hot(), pop: hot(), ack: hot(), look };
   const open = (lane: LaneName) =>
-    metered(openPool(target, meters[lane].connectionsMax, `${name} ${lane}`, lane !== "look"), meters[lane]);
+    metered(
+      openPool(target, meters[lane].connectionsMax, `${name} ${lane}`, { hot: lane !== "look", doubt }),
+      meters[lane],
+    );
   const lanes = { push: open("push"), pop: open("pop"), ack: open("ack"), look: open("look") };
   return {
     ...lanes,

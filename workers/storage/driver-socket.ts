@@ -53,11 +53,17 @@ export class DriverSocket extends EventEmitter {
   #dead = false;
   #error: Error | null = null;
   #receive: ((bytes: Buffer) => void) | null = null;
+  #ended = false;
+  readonly #lost: () => void;
 
-  /** @param socket - Connecting. */
-  constructor(socket: Socket, tls: DatabaseTarget["tls"], host: string) {
+  /**
+   * @param socket - Connecting.
+   * @param lost - Called when it closes without having been ended here, before the driver hears of it.
+   */
+  constructor(socket: Socket, tls: DatabaseTarget["tls"], host: string, lost: () => void = () => {}) {
     super();
     this.#socket = socket;
+    this.#lost = lost;
     if (tls === "off") this.#attach(socket);
     else this.#beginTls(socket, tls, host);
   }
@@ -86,6 +92,7 @@ export class DriverSocket extends EventEmitter {
 
   /** Sends, and says goodbye. */
   end(bytes: Buffer): void {
+    this.#ended = true;
     this.#socket.end(bytes);
   }
 
@@ -131,6 +138,7 @@ export class DriverSocket extends EventEmitter {
   #die(): void {
     if (this.#dead) return;
     this.#dead = true;
+    if (!this.#ended) this.#lost();
     const error: Error & { query?: string } =
       this.#error ??
       Object.assign(new Error("The connection to the database was closed"), { code: "CONNECTION_CLOSED" });

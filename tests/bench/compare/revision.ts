@@ -9,7 +9,6 @@ import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
@@ -52,14 +51,11 @@ export async function checkOut(revision: string): Promise<Source> {
   try {
     // The database's owner need not be who runs this, and must be able to enter the folder.
     await chmod(root, 0o755);
-    const archive = spawn("git", ["archive", "--format=tar", commit], {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const unpack = spawn("tar", ["-x", "-C", root], { stdio: ["pipe", "inherit", "inherit"] });
-    const codes = Promise.all([archive, unpack].map((child) => new Promise((resolve) => child.once("close", resolve))));
-    await pipeline(archive.stdout, unpack.stdin);
-    if ((await codes).some((code) => code !== 0)) throw new Error(`the files of ${revision} could not be unpacked`);
+    // By way of a file: a pipe between two children was seen to close before its end.
+    const archive = join(root, ".archive.tar");
+    await run("git", "archive", "--format=tar", `--output=${archive}`, commit);
+    await run("tar", "-x", "-f", archive, "-C", root);
+    await rm(archive);
     await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
   } catch (error) {
     await remove();
@@ -70,13 +66,17 @@ export async function checkOut(revision: string): Promise<Source> {
 }
 
 async function git(...args: string[]): Promise<string> {
-  const child = spawn("git", args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  return run("git", ...args);
+}
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   const [out, complaint, code] = await Promise.all([
     textOf(child.stdout),
     textOf(child.stderr),
     new Promise((resolve) => child.once("close", resolve)),
   ]);
-  if (code !== 0) throw new Error(`git ${args[0]} failed: ${complaint.trim()}`);
+  if (code !== 0) throw new Error(`${program} ${args[0]} failed: ${complaint.trim()}`);
   return out;
 }
 
