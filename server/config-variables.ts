@@ -319,7 +319,7 @@ export const VARIABLES = {
   },
   BACKLOG_WAIT_MAX_MS: {
     type: "integer",
-    default: 100,
+    default: 250,
     min: 1,
     max: 60_000,
     unit: "ms",
