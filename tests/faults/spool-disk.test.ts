@@ -2,27 +2,22 @@
  * A spool on a disk that runs full: pushes are refused while it is, and what was answered is delivered.
  */
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Api, payloads } from "../support/api.ts";
 import { Http } from "../support/http.ts";
 import { uniqueName } from "../support/names.ts";
 import { startServer } from "../support/server.ts";
+import { mountSmallDisk } from "../support/small-disk.ts";
 import { until } from "../support/wait.ts";
 
 setDefaultTimeout(60_000);
-const folder = mkdtempSync(join(tmpdir(), "queen-disk-"));
-/** Only root can mount, and not in every container. */
-const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", folder]).status === 0;
-if (!mounted) console.warn("skipped: a small file system cannot be mounted here");
-afterAll(() => {
-  if (mounted) spawnSync("umount", [folder]);
-  rmSync(folder, { recursive: true, force: true });
-});
+const disk = mountSmallDisk(2);
+if (disk === null) console.warn("skipped: a small file system cannot be mounted here");
+const folder = disk?.folder ?? "";
+afterAll(() => disk?.remove());
 
-test.if(mounted)("a full disk refuses pushes, and takes them again when there is room", async () => {
+test.if(disk !== null)("a full disk refuses pushes, and takes them again when there is room", async () => {
   const server = await startServer({ env: { FILE_BUFFER_DIR: folder } });
   try {
     const api = new Api(new Http(server.url));

@@ -23,7 +23,7 @@ export function countPush(context: EngineContext, units: readonly { queue: strin
   for (const { queue } of units) {
     if (queue === before) continue;
     before = queue;
-    const known = context.catalog.knownQueue(queue);
+    const known = context.catalog.remembered(queue);
     if (known) queueIds.push(known.id);
   }
   context.counters.requested("pushRequests", queueIds);
@@ -32,7 +32,7 @@ export function countPush(context: EngineContext, units: readonly { queue: strin
 /** Counts a pop that was answered; one that a client did not wait for was not. */
 export function countPop(context: EngineContext, params: PopParams, answer: { queue: string } | null): void {
   const queue = answer?.queue ?? params.queue;
-  const known = queue === undefined ? null : context.catalog.knownQueue(queue);
+  const known = queue === undefined ? null : context.catalog.remembered(queue);
   context.counters.popped(known?.id ?? null, answer === null);
 }
 

@@ -28,11 +28,11 @@ export interface DatabaseGround extends Ground {
 /**
  * Opens one.
  *
- * @param env - For the server.
+ * @param env - For the server; or makes it, from where the database is.
  * @param folder - Where the database is kept; one of its own in the temporary folder unless told. It is removed in the end.
  */
 export async function openDatabaseGround(
-  env: Record<string, string> = {},
+  env: Record<string, string> | ((target: EmbeddedServer["target"]) => Promise<Record<string, string>>) = {},
   folder: string = mkdtempSync(join(tmpdir(), "queen-ground-")),
 ): Promise<DatabaseGround> {
   chmodSync(folder, 0o755);
@@ -43,7 +43,8 @@ export async function openDatabaseGround(
   const { user, database: name } = database.target;
   const inner = await startProxy(socketOf(database));
   const place = { PG_HOST: "127.0.0.1", PG_PORT: String(inner.port), PG_USER: user, PG_DB: name, PG_PASSWORD: "" };
-  const server = await startServer({ env: { ...place, ...env } });
+  const own = typeof env === "function" ? await env(database.target) : env;
+  const server = await startServer({ env: { ...place, ...own } });
   const outer = await startProxy({ host: "127.0.0.1", port: server.port });
   const ground: DatabaseGround = {
     servers: [server],

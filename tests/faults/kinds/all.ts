@@ -6,9 +6,11 @@
 import type { Fault } from "../campaign/fault.ts";
 import { CLOCK_FAULTS } from "./clocks.ts";
 import { DATABASE_FAULTS } from "./database.ts";
+import { DISK_FAULTS } from "./disk.ts";
 import { FAILOVER_FAULTS } from "./failover.ts";
 import { MEMORY_FAULTS } from "./memory.ts";
 import { NETWORK_FAULTS } from "./network.ts";
+import { POOLER_FAULTS } from "./pooler.ts";
 import { SERVER_FAULTS } from "./servers.ts";
 import { WORKER_FAULTS } from "./workers.ts";
 
@@ -19,6 +21,8 @@ export const FAULTS: readonly Fault[] = [
   ...CLOCK_FAULTS,
   ...MEMORY_FAULTS,
   ...DATABASE_FAULTS,
+  ...DISK_FAULTS,
   ...NETWORK_FAULTS,
+  ...POOLER_FAULTS,
   ...FAILOVER_FAULTS,
 ];

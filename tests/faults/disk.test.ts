@@ -1,0 +1,5 @@
+/** PostgreSQL whose disk is full, under load: the short form. */
+import { testFaults } from "./campaign/short-form.ts";
+import { DISK_FAULTS } from "./kinds/disk.ts";
+
+testFaults("a full disk", DISK_FAULTS);
