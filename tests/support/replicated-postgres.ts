@@ -40,6 +40,8 @@ export class ReplicatedPostgres {
   readonly nodes: readonly Node[];
   /** Index of the primary. */
   primary = 0;
+  /** Whether the other one is a standby that has all that is committed. */
+  replicated = false;
 
   /** @param ports - Free ones, of 127.0.0.1. */
   constructor(ports: readonly [number, number]) {
@@ -98,6 +100,7 @@ export class ReplicatedPostgres {
       // Commits wait only once the checkpointer has read the setting, which it does before a checkpoint.
       await sql`checkpoint`;
       await this.#untilReplicated(sql);
+      this.replicated = true;
     } finally {
       await sql.end();
     }
@@ -112,6 +115,7 @@ export class ReplicatedPostgres {
       await sql`checkpoint`;
       await this.#untilReplicated(sql);
       await this.kill(1 - this.primary);
+      this.replicated = false;
     } finally {
       await sql.end();
     }
@@ -138,6 +142,7 @@ export class ReplicatedPostgres {
       await sql.end();
     }
     this.primary = at;
+    this.replicated = false;
   }
 
   /** One connection to one of them, as its superuser; the caller ends it. */

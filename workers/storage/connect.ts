@@ -35,8 +35,14 @@ interface Watched {
   /** What had been written when the look before the last one that found news was taken: more than that may lack an answer. */
   answeredBytes: number;
   writtenBefore: number;
+  /** What had been written when the last look that found news was taken: more than that does lack an answer. */
+  writtenAtNews: number;
   /** By `performance.now()`. */
   newsAt: number;
+  /** When the first look was taken that saw a lack of an answer; null: none did. */
+  askedAt: number | null;
+  /** It is ended for being idle, as far as can be told: that says nothing about the database. */
+  retired: boolean;
 }
 
 const watched = new Set<Watched>();
@@ -54,25 +60,28 @@ let looking: ReturnType<typeof setInterval> | null = null;
 export function socketMaker(target: DatabaseTarget, doubt: () => void): () => Promise<DriverSocket> {
   const places = placesOf(target);
   const finder = places.length === 1 ? null : finderOf(target, places);
-  const driven = (socket: Socket, place: Place) =>
-    new DriverSocket(socket, "path" in place ? "off" : target.tls, "path" in place ? "" : place.host, doubt);
+  const driven = (socket: Socket, place: Place, lost: () => void) =>
+    new DriverSocket(socket, "path" in place ? "off" : target.tls, "path" in place ? "" : place.host, lost);
   return async () => {
     try {
       const place = (await finder?.primary()) ?? places[0]!;
-      return driven(open(place, finder, target, doubt), place);
+      const entry = open(place, finder, target, doubt);
+      return driven(entry.socket, place, () => {
+        if (!entry.retired) doubt();
+      });
     } catch (error) {
-      return driven(failing(error as Error), { path: "" });
+      return driven(failing(error as Error), { path: "" }, doubt);
     }
   };
 }
 
-function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget, doubt: () => void): Socket {
+function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget, doubt: () => void): Watched {
   const socket = openSocket(place);
   const limit = target.statementTimeoutMs;
   socket.once("connect", () => {
     if (!answeredLately(target, socket)) doubt();
   });
-  watch({
+  const entry: Watched = {
     socket,
     place,
     finder,
@@ -81,9 +90,13 @@ function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget
     bytesRead: 0,
     answeredBytes: 0,
     writtenBefore: 0,
+    writtenAtNews: 0,
     newsAt: performance.now(),
-  });
-  return socket;
+    askedAt: null,
+    retired: false,
+  };
+  watch(entry);
+  return entry;
 }
 
 /** Whether a database has answered on another connection than this one within {@link SAME_MS}. */
@@ -122,20 +135,53 @@ function look(): void {
       finder?.forget(place);
       continue;
     }
-    const { bytesRead, bytesWritten } = socket;
-    if (bytesRead !== entry.bytesRead) {
-      entry.bytesRead = bytesRead;
-      entry.answeredBytes = entry.writtenBefore;
-      entry.newsAt = now;
-    }
-    entry.writtenBefore = bytesWritten;
-    const silentMs = bytesWritten > entry.answeredBytes ? now - entry.newsAt : 0;
-    if (entry.silentMsMax > 0 && silentMs > entry.silentMsMax) socket.destroy();
+    const silentMs = silence(entry, now);
+    if (entry.silentMsMax > 0 && silentMs > entry.silentMsMax) endSilent(entry);
     else if (finder !== null && silentMs > DOUBT_MS) leaveFormerPrimary(finder);
   }
   if (watched.size > 0 || looking === null) return;
   clearInterval(looking);
   looking = null;
+}
+
+/** Looks at a connection. @returns For how long an answer has been lacking, as far as can be told, in milliseconds. */
+function silence(entry: Watched, now: number): number {
+  const { bytesRead, bytesWritten } = entry.socket;
+  if (bytesRead !== entry.bytesRead) {
+    entry.bytesRead = bytesRead;
+    entry.answeredBytes = entry.writtenBefore;
+    entry.writtenAtNews = bytesWritten;
+    entry.newsAt = now;
+    entry.askedAt = null;
+  }
+  entry.writtenBefore = bytesWritten;
+  if (bytesWritten > entry.writtenAtNews) entry.askedAt ??= now;
+  if (entry.askedAt !== null) return now - entry.askedAt;
+  return bytesWritten > entry.answeredBytes ? now - entry.newsAt : 0;
+}
+
+/**
+ * Ends a connection that fell silent. Where an answer lacks for sure, all others of the same database end with it from which nothing has
+ * come since: where the network has forgotten one it has forgotten them, and each would be waited for in its turn.
+ */
+async function endSilent(silent: Watched): Promise<void> {
+  const { askedAt, target, socket } = silent;
+  silent.retired = askedAt === null;
+  if (askedAt !== null) {
+    const heard = (entry: Watched) => entry.newsAt > askedAt || entry.socket.bytesRead > entry.bytesRead;
+    const others = [...watched].filter((entry) => entry !== silent && entry.target === target && !heard(entry));
+    // Who waits for the silent one may ask again at once, and should not meet one of the others.
+    await Promise.all(others.map((other) => ended(other.socket)));
+  }
+  socket.destroy();
+}
+
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) return resolve();
+    socket.once("close", () => resolve());
+    socket.destroy();
+  });
 }
 
 /** Asks who is the primary, and ends what goes to a host that another one has followed. */

@@ -47,8 +47,8 @@ function failover(
     open: openFailoverGround,
     inject: async (ground, blow) => {
       const { databases } = ground as FailoverGround;
-      // All but the first one find the pair after an earlier failover.
-      if (databases.nodes[1 - databases.primary]!.process === null) await databases.makeStandby();
+      // All but the first one find the pair after an earlier failover, the former primary gone, frozen, or behind.
+      if (!databases.replicated) await databases.makeStandby();
       await inject(databases, blow);
       blow.healed();
     },

@@ -95,6 +95,15 @@ describe("a database", () => {
     expect(await ask(sql)).toBe("answered");
   });
 
+  test("whose connections were all forgotten is waited for once", async () => {
+    const { proxy, sql } = await proxied({ statementTimeoutMs: 500 });
+    const all = () => Promise.all(Array.from({ length: CONNECTIONS }, () => sql`select pg_sleep(0.1)::text as slept`));
+    await all();
+    proxy.forget();
+    expect(await ask(sql)).toBe("away");
+    expect((await all()).length).toBe(CONNECTIONS);
+  });
+
   test("that takes its time for a statement is waited for", async () => {
     const { sql } = await proxied({ statementTimeoutMs: 500 });
     const slow = await sql.begin(async (transaction) => {
