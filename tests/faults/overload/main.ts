@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { overload } from "./run.ts";
 import { problems, report } from "./verdicts.ts";
 
-const BOUNDS = { acceptedP99Ms: 2_000, calmP99Ms: 2_000, memoryMb: 4_096, recoverySeconds: 5 };
+const BOUNDS = { acceptedP99Ms: 2_000, calmP99Ms: 2_000, memoryMb: 5_000, recoverySeconds: 5 };
 const KINDS = [
   { name: "push-100", kind: "push", perRequest: 100, connections: 4_000 },
   { name: "push-1", kind: "push", perRequest: 1, connections: 4_000 },
