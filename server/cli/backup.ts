@@ -74,8 +74,7 @@ async function copyAll(sql: postgres.TransactionSql, writer: BackupWriter, progr
   for (const table of tables) {
     const tableRows = await rowCount(sql, table.name);
     await writer.json(Block.table, table);
-    const stream = await copyOut(sql, table);
-    before += await writer.data(stream, (copied) => progress.set(before + copied, before + copied));
+    before += await writer.data(copyOut(sql, table), (copied) => progress.set(before + copied, before + copied));
     await writer.json(Block.tableEnd, { name: table.name, rows: tableRows });
     rows += tableRows;
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Readable, Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import type postgres from "postgres";
 import type { Sql } from "./database.ts";
 
@@ -90,9 +91,26 @@ export async function rowCount(sql: Sql, table: string): Promise<number> {
   return row!.rows;
 }
 
-/** Starts copying a table out, in PostgreSQL's binary format. */
-export function copyOut(sql: postgres.TransactionSql, { name, columns }: BackupTable): Promise<Readable> {
-  return sql`copy ${sql(`queen.${name}`)} (${sql(columns)}) to stdout with (format binary)`.readable();
+/**
+ * Copies a table out, in PostgreSQL's binary format. A reader that stops early has the rest of the table discarded, after which the
+ * transaction can go on.
+ *
+ * @returns Pieces, each valid until the next is asked for.
+ */
+export async function* copyOut(
+  sql: postgres.TransactionSql,
+  { name, columns }: BackupTable,
+): AsyncGenerator<Uint8Array, void> {
+  const stream: Readable =
+    await sql`copy ${sql(`queen.${name}`)} (${sql(columns)}) to stdout with (format binary)`.readable();
+  try {
+    for await (const piece of stream.iterator({ destroyOnReturn: false })) yield piece;
+  } finally {
+    if (!stream.readableEnded && !stream.destroyed) await finished(stream.resume()).catch(() => {});
+    // The driver pauses its socket when pieces come faster than they are read, and lets it go on when more is asked for. Nobody asks after
+    // the last piece, and what the database says next would never arrive.
+    stream._read(0);
+  }
 }
 
 /** Starts copying into a table what {@link copyOut} gave. The rows it held, from its making, are taken away first. */
