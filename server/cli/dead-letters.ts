@@ -31,7 +31,7 @@ export async function list({ args, options, client }: Invocation<DeadLetterOptio
   const { letters, total } = await find(client, args[0], options);
   if (options.json) await printJson({ messages: letters, total });
   else if (letters.length > 0) {
-    const titles = ["FAILED", "QUEUE", "PARTITION", "GROUP", "ATTEMPTS", "ERROR", "PAYLOAD", "TRANSACTION ID"];
+    const titles = ["FAILED", "QUEUE", "PARTITION", "GROUP", "RETRIES", "ERROR", "PAYLOAD", "TRANSACTION ID"];
     const rows = letters.map((row) => [
       row.failedAt,
       row.queue,
@@ -44,7 +44,7 @@ export async function list({ args, options, client }: Invocation<DeadLetterOptio
     ]);
     await print(
       table(
-        titles.map((title) => ({ title, right: title === "ATTEMPTS" })),
+        titles.map((title) => ({ title, right: title === "RETRIES" })),
         rows,
       ),
     );

@@ -93,6 +93,16 @@ describe("in a fresh clone, with Node and npm alone", () => {
       expect(messages.map(({ data }) => data)).toEqual(["hello"]);
     }));
 
+  test("npx queen is the command line, from a folder below as well, with the exit codes of commands", async () => {
+    const npx = onlyWith("node", "npm", "npx", "readlink");
+    const help = await expectSuccess(["npx", "--no", "queen", "completion", "fish"], {
+      ...npx,
+      cwd: join(clone, "docs"),
+    });
+    expect(help).toContain("complete -c queen");
+    expect((await runProgram(["npx", "--no", "queen", "pop"], npx)).code).toBe(2);
+  });
+
   test("npm test runs the tests", async () => {
     expect(await expectSuccess(["npm", "test", "--", SMOKE], npm)).toContain(" 0 fail");
   });
