@@ -52,9 +52,23 @@ function flagsOf(option: Option): string[] {
   return [option.short, option.long].filter((flag): flag is string => typeof flag === "string");
 }
 
+/** Options that take a value: the words of their command with a flag of theirs, and what the value may be; nothing where it is free. */
+function valuesOf(nodes: readonly Node[]): { at: string; choices: readonly string[] }[] {
+  return nodes.flatMap(({ words, options }) =>
+    options
+      .filter((option) => option.required)
+      .flatMap((option) =>
+        flagsOf(option).map((flag) => ({ at: `${words} ${flag}`.trim(), choices: option.argChoices ?? [] })),
+      ),
+  );
+}
+
 /** Shell code that finds, in the words typed so far, those that are names of commands. */
 function bash(nodes: readonly Node[]): string {
   const cases = nodes.map((node) => `    "${node.words}") candidates="${wordsOf(node).join(" ")}" ;;`);
+  const values = valuesOf(nodes)
+    .filter(({ choices }) => choices.length > 0)
+    .map(({ at, choices }) => `    "${at}") COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$current")); return ;;`);
   return `# bash completion for queen
 _queen() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" word candidates
@@ -63,6 +77,9 @@ _queen() {
       *" \${path:+\${path// /_}_}$word "*) path="\${path:+$path }$word" ;;
     esac
   done
+  case "\${path:+$path }\${COMP_WORDS[COMP_CWORD-1]}" in
+${values.join("\n")}
+  esac
   case "$path" in
 ${cases.join("\n")}
   esac
@@ -87,6 +104,9 @@ function zsh(nodes: readonly Node[]): string {
     ];
     return `    "${node.words}") candidates=(${entries.join(" ")}) ;;`;
   });
+  const values = valuesOf(nodes).map(
+    ({ at, choices }) => `    "${at}") ${choices.length > 0 ? `compadd ${choices.join(" ")}` : "_files"}; return ;;`,
+  );
   return `#compdef queen
 _queen() {
   local path_words="" word
@@ -96,6 +116,9 @@ _queen() {
       *" \${path_words:+\${path_words// /_}_}$word "*) path_words="\${path_words:+$path_words }$word" ;;
     esac
   done
+  case "\${path_words:+$path_words }$words[CURRENT-1]" in
+${values.join("\n")}
+  esac
   case "$path_words" in
 ${cases.join("\n")}
   esac
@@ -114,7 +137,8 @@ function fish(nodes: readonly Node[]): string {
       ...options.map((option) => {
         const short = option.short === undefined ? "" : ` -s ${option.short.slice(1)}`;
         const long = option.long === undefined ? "" : ` -l ${option.long.slice(2)}`;
-        const value = option.required ? " -r" : "";
+        const values = option.argChoices === undefined ? "" : ` -f -a '${option.argChoices.join(" ")}'`;
+        const value = option.required ? ` -r${values}` : "";
         return `complete -c queen ${when}${short}${long}${value} -d '${quoted(option.description)}'`;
       }),
     ];

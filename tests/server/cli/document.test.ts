@@ -52,6 +52,14 @@ describe("completion", () => {
     ],
     [["queen", "queue", "configure", "orders", "--lease"], ["--lease-time"]],
     [["queen", "completion", "z"], ["zsh"]],
+    [
+      ["queen", "messages", "--status", "p"],
+      ["pending", "processing"],
+    ],
+    [
+      ["queen", "ack", "--status", ""],
+      ["completed", "failed", "retry", "dlq"],
+    ],
   ])("bash completes %j", (words, expected) => {
     const program = `eval "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _queen; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const run = spawnSync("bash", ["-c", program, completionScript(buildProgram(), "bash"), ...words], {
