@@ -78,6 +78,8 @@ export function socketMaker(target: DatabaseTarget, doubt: () => void): () => Pr
 function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget, doubt: () => void): Watched {
   const socket = openSocket(place);
   const limit = target.statementTimeoutMs;
+  // Whoever ended it, the next one asks who is the primary: this server may be back in a moment, as a standby.
+  socket.once("close", () => finder?.forget(place));
   socket.once("connect", () => {
     if (!answeredLately(target, socket)) doubt();
   });
@@ -128,11 +130,9 @@ function watch(entry: Watched): void {
 function look(): void {
   const now = performance.now();
   for (const entry of watched) {
-    const { socket, finder, place } = entry;
+    const { socket, finder } = entry;
     if (socket.destroyed || socket.closed) {
       watched.delete(entry);
-      // Whoever ended it, the next one asks who is the primary.
-      finder?.forget(place);
       continue;
     }
     const silentMs = silence(entry, now);
@@ -182,6 +182,25 @@ function ended(socket: Socket): Promise<void> {
     socket.once("close", () => resolve());
     socket.destroy();
   });
+}
+
+let suspectedAt = Number.NEGATIVE_INFINITY;
+
+/**
+ * A server takes no writes, though it did when it was connected to: the primary may be another one by now. Connections to it are ended when
+ * one of several hosts is, or at once where there is one name only, which may lead elsewhere now.
+ */
+export function suspectReadOnly(target: DatabaseTarget): void {
+  if (performance.now() < suspectedAt + SAME_MS) return;
+  suspectedAt = performance.now();
+  for (const { target: of, finder, socket } of watched) {
+    if (of !== target) continue;
+    if (finder !== null) {
+      leaveFormerPrimary(finder);
+      return;
+    }
+    socket.destroy();
+  }
 }
 
 /** Asks who is the primary, and ends what goes to a host that another one has followed. */

@@ -7,8 +7,9 @@
 
 import postgres from "postgres";
 import type { DatabaseTarget } from "../protocol.ts";
-import { socketMaker } from "./connect.ts";
+import { socketMaker, suspectReadOnly } from "./connect.ts";
 import { passwordFor } from "./driver-socket.ts";
+import { isReadOnly } from "./failures.ts";
 import { LaneMeter, metered } from "./lanes.ts";
 import { withSafeTransactions } from "./transaction.ts";
 
@@ -158,7 +159,13 @@ export function openDatabase(
   doubt: () => void = () => {},
 ): Database {
   const share = Math.max(1, Math.floor((connectionsMax - 1) / 3));
-  const [hot, look] = [() => new LaneMeter(share), new LaneMeter(Math.max(1, connectionsMax - 3 * share))];
+  const failed = (error: unknown) => {
+    if (isReadOnly(error)) suspectReadOnly(target);
+  };
+  const [hot, look] = [
+    () => new LaneMeter(share, failed),
+    new LaneMeter(Math.max(1, connectionsMax - 3 * share), failed),
+  ];
   const meters = { push: hot(), pop: hot(), ack: hot(), look };
   const open = (lane: LaneName) =>
     metered(

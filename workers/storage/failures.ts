@@ -49,6 +49,11 @@ function codeOf(error: unknown): string {
   return String((error as { code?: unknown })?.code ?? "");
 }
 
+/** Whether the server takes no writes: a standby, or a primary that was told so. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === "25006";
+}
+
 /** Whether the statement was rolled back because of others and may be repeated. */
 export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(codeOf(error));

@@ -13,9 +13,12 @@ export class LaneMeter {
   /** Statements that failed. */
   errors = 0;
   readonly connectionsMax: number;
+  /** Told of each statement that failed. */
+  readonly failed: (error: unknown) => void;
 
-  constructor(connectionsMax: number) {
+  constructor(connectionsMax: number, failed: (error: unknown) => void = () => {}) {
     this.connectionsMax = connectionsMax;
+    this.failed = failed;
   }
 
   /** Connections with something to do. */
@@ -50,6 +53,7 @@ export function metered(sql: postgres.Sql, meter: LaneMeter): postgres.Sql {
       // What the transaction's own code threw has no code of the database's.
       if (typeof (error as { code?: unknown })?.code === "string" && (error as Error).name === "PostgresError") {
         meter.errors += 1;
+        meter.failed(error);
       }
       throw error;
     } finally {
@@ -83,6 +87,7 @@ function run(query: RunnableQuery, handler: (query: RunnableQuery) => void, mete
     if (!answered) {
       meter.underWay -= 1;
       meter.errors += 1;
+      meter.failed(error);
     }
     answered = true;
     reject(error);

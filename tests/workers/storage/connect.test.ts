@@ -5,8 +5,8 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import type { DatabaseTarget } from "../../../workers/protocol.ts";
-import { openPool } from "../../../workers/storage/database.ts";
-import { isAway } from "../../../workers/storage/failures.ts";
+import { openDatabase, openPool } from "../../../workers/storage/database.ts";
+import { isAway, isReadOnly } from "../../../workers/storage/failures.ts";
 import { startProxy, type TcpProxy } from "../../support/proxy.ts";
 import { until } from "../../support/wait.ts";
 import { useEngine } from "../support/engine.ts";
@@ -102,6 +102,16 @@ describe("a database", () => {
     proxy.forget();
     expect(await ask(sql)).toBe("away");
     expect((await all()).length).toBe(CONNECTIONS);
+  });
+
+  test("that takes no writes any more is left for wherever its name leads", async () => {
+    const database = openDatabase({ ...engine.context.settings.database }, 4, "read only");
+    ends.push(() => database.close());
+    const write = () =>
+      database.push`create temporary table written () on commit drop`.then(() => "written", isReadOnly);
+    await database.push`set default_transaction_read_only = on`;
+    expect(await write()).toBe(true);
+    await until(async () => (await write().catch(() => "ended")) === "written", 30_000, "a connection that writes");
   });
 
   test("that takes its time for a statement is waited for", async () => {
