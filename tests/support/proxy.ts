@@ -162,6 +162,11 @@ export class TcpProxy {
     for (const { lanes } of this.#links) for (const lane of lanes) lane.dead = true;
   }
 
+  /** Ends what was forgotten for the side that was connected to, as its keepalive does in time. */
+  bury(): void {
+    for (const { lanes, ends } of this.#links) if (lanes.every((lane) => lane.dead)) ends[1].resetAndDestroy();
+  }
+
   /** Ends every connection for those who made it; the other side hears nothing, as when a machine loses its power. */
   vanish(): void {
     this.forget();

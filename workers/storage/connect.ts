@@ -26,6 +26,8 @@ const DOUBT_MS = 5_000;
 /** A socket, and when something came of it last. */
 interface Watched {
   socket: Socket;
+  /** What the driver has of it. */
+  driven: DriverSocket | null;
   place: Place;
   finder: PrimaryFinder | null;
   target: DatabaseTarget;
@@ -66,9 +68,10 @@ export function socketMaker(target: DatabaseTarget, doubt: () => void): () => Pr
     try {
       const place = (await finder?.primary()) ?? places[0]!;
       const entry = open(place, finder, target, doubt);
-      return driven(entry.socket, place, () => {
+      entry.driven = driven(entry.socket, place, () => {
         if (!entry.retired) doubt();
       });
+      return entry.driven;
     } catch (error) {
       return driven(failing(error as Error), { path: "" }, doubt);
     }
@@ -85,6 +88,7 @@ function open(place: Place, finder: PrimaryFinder | null, target: DatabaseTarget
   });
   const entry: Watched = {
     socket,
+    driven: null,
     place,
     finder,
     target,
@@ -155,7 +159,7 @@ function silence(entry: Watched, now: number): number {
     entry.askedAt = null;
   }
   entry.writtenBefore = bytesWritten;
-  if (bytesWritten > entry.writtenAtNews) entry.askedAt ??= now;
+  if (entry.driven?.isAsking || bytesWritten > entry.writtenAtNews) entry.askedAt ??= now;
   if (entry.askedAt !== null) return now - entry.askedAt;
   return bytesWritten > entry.answeredBytes ? now - entry.newsAt : 0;
 }

@@ -54,6 +54,7 @@ export class DriverSocket extends EventEmitter {
   #error: Error | null = null;
   #receive: ((bytes: Buffer) => void) | null = null;
   #ended = false;
+  #asking = false;
   readonly #lost: () => void;
 
   /**
@@ -73,6 +74,11 @@ export class DriverSocket extends EventEmitter {
     return this.#dead ? "closed" : this.#socket.readyState;
   }
 
+  /** Whether something was written since anything came: an answer lacks for sure. (Where it is false, one may lack.) */
+  get isAsking(): boolean {
+    return this.#asking;
+  }
+
   override on(event: string, listener: (...values: never[]) => void): this {
     // The driver listens when it has begun, and writes in the same turn.
     if (event === "data") {
@@ -85,6 +91,7 @@ export class DriverSocket extends EventEmitter {
   /** Sends, or keeps until it can be sent. */
   write(bytes: Buffer, callback?: () => void): boolean {
     const rest = this.#started ? bytes : this.#startOf(bytes);
+    this.#asking = true;
     if (this.#early === null) return this.#socket.write(rest, callback);
     this.#early.push(rest);
     return true;
@@ -129,7 +136,10 @@ export class DriverSocket extends EventEmitter {
   }
 
   #attach(socket: Socket): void {
-    socket.on("data", (chunk) => this.emit("data", chunk));
+    socket.on("data", (chunk) => {
+      this.#asking = false;
+      this.emit("data", chunk);
+    });
     socket.on("drain", () => this.emit("drain"));
     socket.on("error", (error) => (this.#error ??= error));
     socket.on("close", () => this.#die());

@@ -64,7 +64,11 @@ export const NETWORK_FAULTS: readonly Fault[] = [
       what: "the network forgets all connections between server and database; neither hears of it",
       times: { short: 1, long: 10 },
     },
-    ({ inner }) => inner.forget(),
+    ({ inner }) => {
+      // PostgreSQL notices by its keepalive, in less time than the last injection took. Without this it ran out of connections.
+      inner.bury();
+      inner.forget();
+    },
     (form) => openDatabaseGround(form === "short" ? SHORT : {}),
   ),
   fault(
