@@ -42,7 +42,8 @@ export async function pushItems(scene: Scene, random: Random, items: readonly Pu
     const messageId = result?.message_id ?? null;
     scene.history.pushes.push({ start, end, partition: partition!, transactionId: transactionId!, outcome, messageId });
     if (result?.partition_id) scene.partitionIds.set(partition!, result.partition_id);
-    if (result && transactionId!.startsWith("private")) scene.deletable.push(items[at]!);
+    // A buffered one may be in the log already, its first answer lost: deleted from there, the replay would store it anew.
+    if (result && outcome !== "buffered" && transactionId!.startsWith("private")) scene.deletable.push(items[at]!);
   }
   return answered;
 }
