@@ -1,4 +1,4 @@
-/** PostgreSQL whose disk is full, under load: the short form. */
+/** Full disks of PostgreSQL and of the spool, under load: the short form. */
 import { testFaults } from "./campaign/short-form.ts";
 import { DISK_FAULTS } from "./kinds/disk.ts";
 

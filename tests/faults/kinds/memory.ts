@@ -33,25 +33,31 @@ async function openLimited(): Promise<LimitedGround> {
   return { ...ground, saboteur, close };
 }
 
-async function restarts(ground: Ground): Promise<number> {
-  // A process that is dying may leave connections open that nobody answers.
-  const signal = AbortSignal.timeout(HEALTH_MS_MAX);
-  const { workers } = await (await fetch(`${ground.servers[0]!.url}/health`, { signal })).json();
-  return workers.reduce((sum: number, worker: { restarts: number }) => sum + worker.restarts, 0);
+/** @returns How often workers were replaced; null when the server does not say in time. */
+async function restarts(ground: Ground): Promise<number | null> {
+  const asked = (async () => {
+    const { workers } = await (await fetch(`${ground.servers[0]!.url}/health`)).json();
+    return workers.reduce((sum: number, worker: { restarts: number }) => sum + worker.restarts, 0);
+  })().catch(() => null);
+  // A process that is dying may leave connections open that nobody answers, and aborting them may have nobody to tell.
+  return await Promise.race([asked, new Promise<null>((resolve) => setTimeout(resolve, HEALTH_MS_MAX, null))]);
 }
 
 async function starve(ground: Ground, blow: Blow, kind: "eat-buffers" | "eat-objects"): Promise<void> {
   const { saboteur, restart } = ground as LimitedGround;
   const order: Order = { kind, worker: blow.random.int(0, WORKERS - 1) };
-  const before = await restarts(ground);
+  const before = (await restarts(ground)) ?? 0;
   let gone = false;
   const server = ground.servers[0]!;
   server.exited.then(() => (gone = true));
   await saboteur.order(order);
-  const isOver = async () => gone || (await restarts(ground).catch(() => before)) > before;
+  const isOver = async () => gone || ((await restarts(ground)) ?? before) > before;
   // A process without memory may also hang where it should end: whoever looks after it (`/health/live`) then ends it.
-  await until(isOver, ENDED_MS_MAX, "an end").catch(() => process.kill(server.pid, "SIGKILL"));
-  if (!(await isOver())) await server.exited;
+  const ended = await until(isOver, ENDED_MS_MAX, "an end").catch(() => false);
+  if (!ended) {
+    process.kill(server.pid, "SIGKILL");
+    await server.exited;
+  }
   blow.healed();
   if (!gone) return;
   blow.pause();
