@@ -114,17 +114,16 @@ async function runHistory(
   scene.mayRepeat = ground.urls !== undefined;
   await scene.prepare();
   const clients = load(scene, random.fork());
-  const violations: string[] = [];
   try {
     for (let at = 0; at < times; at += 1) {
       result.recoveryMs.push(await injectOnce(options, ground, scene, random));
       options.onInjection?.(result.recoveryMs.length, result.recoveryMs.at(-1)!);
     }
   } finally {
+    // Not awaited after an error: clients of servers that are gone ask until they are answered.
     scene.finish();
-    violations.push(...(await clients));
   }
-  violations.push(...(await replayed(scene)));
+  const violations = [...(await clients), ...(await replayed(scene))];
   const sql = await ground.openSql();
   try {
     violations.push(...(await settled(scene, sql, random, LOAD_GROUPS)));

@@ -5,6 +5,7 @@
  * @module
  */
 import process from "node:process";
+import type { TestServer } from "../../support/server.ts";
 import { until } from "../../support/wait.ts";
 import type { Blow, Fault, Ground } from "../campaign/fault.ts";
 import { openSharedGround, type SharedGround } from "../campaign/grounds.ts";
@@ -15,6 +16,7 @@ import { Saboteur } from "../sabotage/saboteur.ts";
 const LIMIT_KB = 3_000_000;
 const ENDED_MS_MAX = 30_000;
 const HEALTH_MS_MAX = 1_000;
+const LIVE_MS_MAX = 10_000;
 const WORKERS = 2;
 
 interface LimitedGround extends SharedGround {
@@ -43,6 +45,15 @@ async function restarts(ground: Ground): Promise<number | null> {
   return await Promise.race([asked, new Promise<null>((resolve) => setTimeout(resolve, HEALTH_MS_MAX, null))]);
 }
 
+/** What a supervisor does: asks until it is told, or has waited too long. */
+async function isLive(server: TestServer): Promise<boolean> {
+  const asked = fetch(`${server.url}/health/live`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  return await Promise.race([asked, new Promise<false>((resolve) => setTimeout(resolve, LIVE_MS_MAX, false))]);
+}
+
 async function starve(ground: Ground, blow: Blow, kind: "eat-buffers" | "eat-objects"): Promise<void> {
   const { saboteur, restart } = ground as LimitedGround;
   const order: Order = { kind, worker: blow.random.int(0, WORKERS - 1) };
@@ -52,13 +63,14 @@ async function starve(ground: Ground, blow: Blow, kind: "eat-buffers" | "eat-obj
   server.exited.then(() => (gone = true));
   await saboteur.order(order);
   const isOver = async () => gone || ((await restarts(ground)) ?? before) > before;
-  // A process without memory may also hang where it should end: whoever looks after it (`/health/live`) then ends it.
-  const ended = await until(isOver, ENDED_MS_MAX, "an end").catch(() => false);
-  if (!ended) {
+  await until(isOver, ENDED_MS_MAX, "an end").catch(() => {});
+  blow.healed();
+  // A process without memory may also hang, with or without a new worker: whoever looks after it (`/health/live`) then ends it.
+  if (!gone && !(await isLive(server))) {
     process.kill(server.pid, "SIGKILL");
     await server.exited;
+    blow.healed();
   }
-  blow.healed();
   if (!gone) return;
   blow.pause();
   await server.stop(true);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setClock } from "./clock.ts";
@@ -20,6 +21,8 @@ if (unix !== undefined) {
     }
   };
   const channel = new BroadcastChannel(SABOTAGE_CHANNEL);
+  // Left there by a server that crashed.
+  rmSync(unix, { force: true });
   Bun.serve({
     unix,
     fetch: async (request) => {
