@@ -18,7 +18,7 @@ import { type BackupHeader, BackupWriter, Block } from "./backup-file.ts";
 import type { Invocation } from "./command.ts";
 import { connectDatabase } from "./database.ts";
 import { CliError, Exit } from "./exit.ts";
-import { bytes, count, print, printJson } from "./output.ts";
+import { bytes, counted, print, printJson } from "./output.ts";
 import { type Progress, startProgress } from "./progress.ts";
 
 interface Summary {
@@ -43,7 +43,7 @@ export async function backup({ args, options }: Invocation<{ progress: boolean }
       const { tables, rows, header } = summary;
       const size = writer.bytes;
       if (options.json) await printJson({ file: path, bytes: size, tables, rows, ...header });
-      else await print(`${path}: ${count(header.queues)} queues, ${count(rows)} rows, ${bytes(size)}`);
+      else await print(`${path}: ${counted(header.queues, "queue")}, ${counted(rows, "row")}, ${bytes(size)}`);
     } catch (error) {
       progress.stop();
       await writer.abandon();

@@ -7,7 +7,7 @@ import { type Client, type Json, pathOf } from "./client.ts";
 import type { Invocation } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { Exit } from "./exit.ts";
-import { count, harmless, note, print, printJson, shortJson, table } from "./output.ts";
+import { count, counted, harmless, note, print, printJson, shortJson, table } from "./output.ts";
 import { startProgress } from "./progress.ts";
 
 /** Options of the commands on dead letters. */
@@ -98,7 +98,7 @@ async function each({ args, options, client }: Invocation<DeadLetterOptions>, wo
     return Exit.nothing;
   }
   const place = args[0] === undefined ? "of all queues" : `of ${args[0]}`;
-  const what = `${count(messages.length)} dead letter${messages.length === 1 ? "" : "s"} ${place}`;
+  const what = `${counted(messages.length, "dead letter")} ${place}`;
   await confirm(options, work.ask(what), args[0] ?? "all");
   const progress = await startProgress("messages", options.progress !== false && !options.json);
   const errors: string[] = [];

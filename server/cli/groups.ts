@@ -8,7 +8,7 @@ import type { Invocation } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { groupName } from "./dead-letters.ts";
 import { CliError, Exit } from "./exit.ts";
-import { bold, count, harmless, note, print, printJson, seconds, table } from "./output.ts";
+import { bold, count, counted, harmless, note, print, printJson, seconds, table } from "./output.ts";
 
 const RIGHT = (title: string) => ({ title, right: true });
 /** Before any message there can be: a seek to it delivers everything again. */
@@ -76,7 +76,7 @@ export async function show({ args, options, client }: Invocation<{ queue?: strin
       row.lastConsumedAt ?? "-",
     ]);
     await print(table(columns, rows));
-    if (total > rows.length) note(`${count(total)} partitions in all; --limit shows more.`);
+    if (total > rows.length) note(`${counted(total, "partition")} in all; --limit shows more.`);
   }
   return Exit.ok;
 }
@@ -94,12 +94,12 @@ export async function remove({ args, options, client }: Invocation<{ queue?: str
       note(`queen: There is no group ${harmless(args[0]!)}${options.queue ? ` on ${harmless(options.queue)}` : ""}.`);
     return Exit.nothing;
   }
-  const where = options.queue === undefined ? `on ${count(known.length)} queues` : `on ${options.queue}`;
+  const where = options.queue === undefined ? `on ${counted(known.length, "queue")}` : `on ${options.queue}`;
   await confirm(options, `Group ${args[0]} ${where} will be forgotten: when it comes back it begins anew.`, args[0]!);
   const path = pathOf("/api/v1/consumer-groups", group);
   const answer = await client.delete(options.queue === undefined ? path : pathOf(`${path}/queues`, options.queue));
   if (options.json) await printJson(answer);
-  else await print(`Deleted ${harmless(args[0]!)} with ${count(answer.deletedPartitions)} cursors`);
+  else await print(`Deleted ${harmless(args[0]!)} with ${counted(answer.deletedPartitions, "cursor")}`);
   return Exit.ok;
 }
 
@@ -132,7 +132,7 @@ export async function seek({ args, options, client }: Invocation<SeekOptions>): 
     return answer.updated ? Exit.ok : Exit.nothing;
   }
   const preview = await client.get(`${path}/seek`, timestamp === undefined ? { toEnd: true } : { timestamp });
-  const effect = `${count(preview.skipped)} messages will be skipped and ${count(preview.replayed)} delivered again, in ${count(preview.partitions)} partitions; ${count(preview.pending)} will be pending.`;
+  const effect = `${counted(preview.skipped, "message")} will be skipped and ${count(preview.replayed)} delivered again, in ${counted(preview.partitions, "partition")}; ${count(preview.pending)} will be pending.`;
   if (preview.partitions === 0 || options.dryRun) {
     if (options.json) await printJson({ dryRun: true, ...preview });
     else if (preview.partitions === 0) note(`queen: ${harmless(typed)} has no cursors on ${harmless(queue)}.`);
@@ -143,7 +143,7 @@ export async function seek({ args, options, client }: Invocation<SeekOptions>): 
   await confirm(options, `Move ${typed} on ${queue}?`, typed);
   const answer = await client.post(`${path}/seek`, timestamp === undefined ? { toEnd: true } : { timestamp });
   if (options.json) await printJson({ ...answer, skipped: preview.skipped, replayed: preview.replayed });
-  else await print(`Moved ${count(answer.partitionsUpdated)} cursors of ${harmless(typed)}`);
+  else await print(`Moved ${counted(answer.partitionsUpdated, "cursor")} of ${harmless(typed)}`);
   return Exit.ok;
 }
 

@@ -118,6 +118,11 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** A count with what it counts: `1 queue`, `2,000 queues`. */
+export function counted(value: number, singular: string): string {
+  return `${count(value)} ${singular}${value === 1 ? "" : "s"}`;
+}
+
 /** Seconds as people say them: `0 s`, `3 m 20 s`, `2 d 4 h`. */
 export function seconds(value: number): string {
   const units = [

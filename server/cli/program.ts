@@ -12,6 +12,9 @@ import { addMessageCommands } from "./program-messages.ts";
 import { addOperateCommands } from "./program-operate.ts";
 import { addQueueCommands } from "./program-queues.ts";
 
+/** What commander does with a word that is no command: says so, with what may have been meant. It lacks a type. */
+type WithUnknown = Command & { unknownCommand(): never };
+
 /** Makes the program; the caller parses. */
 export function buildProgram(): Command {
   const program = new Command("queen")
@@ -36,7 +39,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 server unreachab
     // What is no command ends up here, since serving is what happens without one.
     .allowExcessArguments()
     .action(async (flags: Flags, command: Command) => {
-      if (command.args.length > 0) program.error(`error: unknown command '${command.args[0]}'`);
+      if (command.args.length > 0) (program as WithUnknown).unknownCommand();
       await (await import("../serve-command.ts")).serve(flags);
     });
   program

@@ -7,7 +7,7 @@ import { type Client, type Json, pathOf } from "./client.ts";
 import type { Invocation } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { Exit } from "./exit.ts";
-import { bold, count, harmless, note, pairs, print, printJson, table } from "./output.ts";
+import { bold, count, counted, harmless, note, pairs, print, printJson, table } from "./output.ts";
 import { QUEUE_OPTIONS } from "./queue-options.ts";
 
 /** Options of queues. */
@@ -142,11 +142,11 @@ export async function clear({ args, options, client }: Invocation<{ partition?: 
   const now = await statusOf(client, name, 1);
   if (now === null) return await missing(name, options.json);
   const place = options.partition === undefined ? name : `${name}/${options.partition}`;
-  const many = options.partition === undefined ? `All ${count(now.totals.total)} messages` : "All messages";
+  const many = options.partition === undefined ? `All ${counted(now.totals.total, "message")}` : "All messages";
   await confirm(options, `${many} of ${place} will be deleted and cannot be brought back.`, name);
   const answer = await client.delete(`${pathOf("/api/v1/queues", name)}/clear`, { partition: options.partition });
   if (options.json) await printJson(answer);
-  else await print(`${count(answer.count)} messages deleted from ${harmless(place)}`);
+  else await print(`${counted(answer.count, "message")} deleted from ${harmless(place)}`);
   return Exit.ok;
 }
 
@@ -155,7 +155,7 @@ export async function remove({ args, options, client }: Invocation<object>): Pro
   const name = args[0]!;
   const now = await statusOf(client, name, 1);
   if (now === null) return await missing(name, options.json);
-  const what = `The queue ${name} with its ${count(now.totals.total)} messages, consumer groups and dead letters`;
+  const what = `The queue ${name} with its ${counted(now.totals.total, "message")}, consumer groups and dead letters`;
   await confirm(options, `${what} will be deleted and cannot be brought back.`, name);
   const answer = await client.delete(pathOf("/api/v1/resources/queues", name));
   if (options.json) await printJson(answer);

@@ -25,7 +25,7 @@ import type { Invocation } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { type CliDatabase, connectDatabase } from "./database.ts";
 import { CliError, Exit } from "./exit.ts";
-import { bytes, count, note, print, printJson } from "./output.ts";
+import { bytes, count, counted, note, print, printJson } from "./output.ts";
 import { type Progress, startProgress } from "./progress.ts";
 
 /** Options of restore. */
@@ -49,7 +49,7 @@ export async function restore({ args, options }: Invocation<RestoreOptions>): Pr
   // Whole, before anything is touched.
   const contents = await check(path);
   const { header } = contents;
-  const what = `${count(header.queues)} queues, ${count(contents.rows)} rows, as of ${header.createdAt}`;
+  const what = `${counted(header.queues, "queue")}, ${counted(contents.rows, "row")}, as of ${header.createdAt}`;
   if (options.check) {
     if (options.json) await printJson({ file: path, ...contents });
     else
@@ -111,11 +111,13 @@ async function refuseUnlessFree({ sql }: CliDatabase, options: RestoreOptions & 
   const { queues } = await queueCount(sql);
   if (queues === 0) return;
   if (!options.force) {
-    throw new CliError(`The database holds ${count(queues)} queues: add --force to replace them. Nothing was changed.`);
+    throw new CliError(
+      `The database holds ${counted(queues, "queue")}: add --force to replace what is there. Nothing was changed.`,
+    );
   }
   await confirm(
     options,
-    `The ${count(queues)} queues of the database will be replaced and cannot be brought back.`,
+    `The database's ${counted(queues, "queue")} will be replaced and cannot be brought back.`,
     "replace",
   );
 }

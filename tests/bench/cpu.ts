@@ -98,15 +98,20 @@ export function readBackends(postmasterPid: number): Map<number, Used> {
   return found;
 }
 
+/** user, nice, system, idle, iowait, irq, softirq, steal, in ticks. */
+function machineTicks(): number[] {
+  return read("/proc/stat").split("\n")[0]!.trim().split(/\s+/).slice(1).map(Number);
+}
+
 function machineSeconds(): number {
-  // user, nice, system, idle, iowait, irq, softirq, steal: all but the two in which nothing runs.
-  const [user, nice, system, , , irq, softirq] = read("/proc/stat")
-    .split("\n")[0]!
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
+  // All but the two in which nothing runs, and what others took.
+  const [user, nice, system, , , irq, softirq] = machineTicks();
   return ((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0)) / TICKS_PER_SECOND;
+}
+
+/** @returns Seconds of all cores in which this machine wanted to run and its host ran others, since it was started. */
+export function stolenSeconds(): number {
+  return (machineTicks()[7] ?? 0) / TICKS_PER_SECOND;
 }
 
 function postgresSeconds(postmasterPid: number): number {

@@ -29,7 +29,7 @@ export interface View {
 export const VIEWS: readonly View[] = [
   { name: "light", width: 1280, height: 860, scheme: "light" },
   { name: "dark", width: 1280, height: 860, scheme: "dark" },
-  { name: "phone", width: 390, height: 844, scheme: "light" },
+  { name: "phone", width: 360, height: 844, scheme: "light" },
 ];
 
 /** Starts the browser; the caller closes it. */

@@ -4,8 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser } from "playwright-core";
+import { ackOf } from "../support/api.ts";
 import { useSharedServer } from "../support/shared.ts";
-import { hasBrowser, launchBrowser, Tab, VIEWS } from "./browser.ts";
+import { until, untilTime } from "../support/wait.ts";
+import { hasBrowser, launchBrowser, Tab, VIEWS, WAIT_MS } from "./browser.ts";
 import { type Seeded, seed } from "./seed.ts";
 
 if (!hasBrowser) console.log("skipped: no chromium here, the dashboard is not tried in a browser");
@@ -14,6 +16,8 @@ setDefaultTimeout(120_000);
 
 /** Least contrast of text, by WCAG 2.2 AA. */
 const CONTRAST_MIN = 4.5;
+const TRAFFIC_MS = 40;
+const TRAFFIC_MAX = 2_000;
 
 describe.if(hasBrowser)("pages", () => {
   let browser: Browser;
@@ -26,7 +30,6 @@ describe.if(hasBrowser)("pages", () => {
   });
 
   const pages = (): [name: string, place: string, selector: string][] => [
-    ["overview", "/overview", ".dot.good, .dot.warn"],
     ["queues", `/queues?search=${made.orders}`, "tbody tr"],
     ["queue", `/queues/${made.orders}`, "tbody tr"],
     ["messages", `/messages?queue=${made.orders}`, "tbody tr"],
@@ -35,19 +38,47 @@ describe.if(hasBrowser)("pages", () => {
     ["groups", `/groups?search=${made.group}`, "tbody tr"],
     ["group", `/groups/${made.group}`, "tbody tr"],
     ["system", "/system", "text=Table sizes"],
+    // In the end, so that its lines have a beginning.
+    ["overview", "/overview", ".dot.good, .dot.warn"],
   ];
+
+  /** A little of everything goes on while pictures are taken, until told to stop. @returns Once it has stopped. */
+  const live = async (stop: AbortSignal): Promise<void> => {
+    for (let at = 0; !stop.aborted && at < TRAFFIC_MAX; at += 1) {
+      await api.pushAll(
+        made.live,
+        `p${at % 3}`,
+        Array.from({ length: 3 + (at % 5) }, (_, n) => `${at}/${n}`),
+      );
+      const messages = await api.pop(made.live, { batch: 5, consumerGroup: made.group });
+      if (messages.length > 0)
+        await api.ackBatch(
+          messages.map((message) => ackOf(message)),
+          made.group,
+        );
+      await untilTime(Date.now() + TRAFFIC_MS);
+    }
+  };
 
   test.each(VIEWS)("are whole and without complaint: $name", async (view) => {
     const tab = await Tab.open(browser, api.http.url, view);
+    const done = new AbortController();
+    const traffic = live(done.signal);
     for (const [name, place, selector] of pages()) {
       await tab.go(place);
       await tab.settled(selector);
+      if (name === "overview") {
+        const rate = tab.page.locator(".figure", { hasText: "Push" }).first().locator(".value");
+        await until(async () => /[1-9]/.test((await rate.textContent()) ?? ""), WAIT_MS, "a rate");
+      }
       expect(await tab.page.locator("h1").count()).toBe(1);
       const beyond = await tab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(`${name} ${beyond}`).toBe(`${name} 0`);
       await tab.picture(`${name}-${view.name}`);
       expect(await unreadable(tab, name)).toEqual([]);
     }
+    done.abort();
+    await traffic;
     expect(tab.complaints).toEqual([]);
     await tab.close();
   });

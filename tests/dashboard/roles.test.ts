@@ -6,7 +6,8 @@ import type { Browser } from "playwright-core";
 import { Http } from "../support/http.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { bearer, HS256_ENV, hsToken, seconds } from "../support/tokens.ts";
-import { hasBrowser, launchBrowser, Tab } from "./browser.ts";
+import { until } from "../support/wait.ts";
+import { hasBrowser, launchBrowser, Tab, WAIT_MS } from "./browser.ts";
 
 setDefaultTimeout(120_000);
 
@@ -65,6 +66,30 @@ describe.if(hasBrowser)("with authentication", () => {
     await tab.picture("token-light");
     await enter(tab, tokens.admin!);
     await tab.settled(".page-head h1");
+    await tab.close();
+  });
+
+  test("lets an admin hold pushes back: they go to the disk, and are stored after", async () => {
+    const tab = await Tab.open(browser, server.url);
+    await tab.go("/system");
+    await enter(tab, tokens.admin!);
+    const headers = bearer(tokens.admin!);
+    const push = async (queue: string) => {
+      const json = { items: [{ queue, payload: 1 }] };
+      return (await http.call("POST", "/api/v1/push", { headers, json })).json[0].status as string;
+    };
+    await tab.page.getByRole("switch", { name: "Hold pushes back" }).click();
+    await tab.page.locator("dialog").getByRole("button", { name: "Hold back" }).click();
+    await tab.notice("Pushes are held back");
+    expect(await push("held")).toBe("buffered");
+    const waiting = tab.page.getByRole("region", { name: "Buffer on disk" }).locator(".figure", { hasText: "Waiting" });
+    await until(async () => (await waiting.locator(".value").textContent()) === "1", WAIT_MS, "the buffer's figure");
+    await tab.page.locator("[role=switch][aria-checked=true]").click();
+    await tab.notice("Pushes are let through");
+    await until(async () => (await waiting.locator(".value").textContent()) === "0", WAIT_MS, "an empty buffer");
+    expect(await push("after")).toBe("queued");
+    const stored = await http.get("/api/v1/messages?queue=held", headers);
+    expect(stored.json.messages).toHaveLength(1);
     await tab.close();
   });
 

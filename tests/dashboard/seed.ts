@@ -10,6 +10,8 @@ import { uniqueName } from "../support/names.ts";
 export interface Seeded {
   orders: string;
   failing: string;
+  /** Has no messages yet. */
+  live: string;
   group: string;
   /** A message with traces and a payload of all kinds. */
   traced: { partitionId: string; transactionId: string };
@@ -18,6 +20,7 @@ export interface Seeded {
 /** Makes a queue with pending, leased and consumed messages of a group, and another with dead letters of two errors. */
 export async function seed(api: Api): Promise<Seeded> {
   const [orders, failing, group] = [uniqueName("orders"), uniqueName("failing"), uniqueName("fulfilment")];
+  const live = uniqueName("clicks");
   await api.configure(orders, { leaseTime: 120, retryLimit: 2 }, { namespace: "shop", task: "checkout" });
   await api.configure(failing, { retryLimit: 0 });
   for (let partition = 0; partition < 3; partition += 1) {
@@ -55,5 +58,5 @@ export async function seed(api: Api): Promise<Seeded> {
     })),
     group,
   );
-  return { orders, failing, group, traced };
+  return { orders, failing, live, group, traced };
 }

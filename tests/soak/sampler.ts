@@ -6,7 +6,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import type postgres from "postgres";
-import { type CpuSeconds, cpuBetween, readCpu } from "../bench/cpu.ts";
+import { type CpuSeconds, cpuBetween, readCpu, stolenSeconds } from "../bench/cpu.ts";
 import { databaseSocket, openDatabase } from "../support/database.ts";
 import { parsePrometheus } from "../support/prometheus.ts";
 import { type Client, KINDS } from "./client.ts";
@@ -16,6 +16,9 @@ import type { Ceilings, Sample } from "./verdict.ts";
 const MB = 1024 * 1024;
 /** The log may be larger than `max_wal_size` for a while; PostgreSQL calls that limit a soft one. */
 const WAL_SLACK = 1.25;
+const PROBE_TRIES = 5;
+/** More than the caches nearest to a core hold. */
+const PROBE_BYTES = new Uint8Array(8 * MB);
 
 /** What is looked at. */
 export interface Watched {
@@ -32,6 +35,7 @@ interface Counted {
   resolved: number;
   walBytes: number;
   cpu: CpuSeconds;
+  stolen: number;
   atMs: number;
 }
 
@@ -78,7 +82,8 @@ export class Sampler {
       cpu: readCpu(serverPid, this.#postmasterPid),
     };
     const seconds = Math.max(0.001, (now.atMs - this.#before.atMs) / 1000);
-    const rate = (name: "pushed" | "delivered" | "resolved" | "walBytes") => (now[name] - this.#before[name]) / seconds;
+    const rate = (name: "pushed" | "delivered" | "resolved" | "walBytes" | "stolen") =>
+      (now[name] - this.#before[name]) / seconds;
     const cpu = cpuBetween(now.cpu, this.#before.cpu);
     const values: Record<string, number> = {
       pushed_per_s: rate("pushed"),
@@ -94,6 +99,8 @@ export class Sampler {
       server_cores: (cpu.router + cpu.workers + cpu.helpers) / seconds,
       postgres_cores: cpu.postgres / seconds,
       machine_cores: cpu.machine / seconds,
+      stolen_cores: rate("stolen"),
+      probe_ms: probeMs(),
       errors: client.errorCount,
       buffered: client.bufferedCount,
       violations: this.#watched.ledgers.reduce((sum, { violationCount }) => sum + violationCount, 0),
@@ -110,12 +117,24 @@ export class Sampler {
   }
 }
 
+/** How fast the machine is now, whatever the load: the shortest of some equal computations, which nothing interrupted. */
+function probeMs(): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < PROBE_TRIES; at++) {
+    const startedAt = performance.now();
+    Bun.SHA256.hash(PROBE_BYTES);
+    shortest = Math.min(shortest, performance.now() - startedAt);
+  }
+  return shortest;
+}
+
 function counted({ ledgers }: Watched): Omit<Counted, "walBytes" | "cpu"> {
   const sum = (of: (ledger: Ledger) => number) => ledgers.reduce((total, ledger) => total + of(ledger), 0);
   return {
     pushed: sum(({ pushedCount }) => pushedCount),
     delivered: sum(({ deliveredCount }) => deliveredCount),
     resolved: sum(({ resolvedCount }) => resolvedCount),
+    stolen: stolenSeconds(),
     atMs: performance.now(),
   };
 }

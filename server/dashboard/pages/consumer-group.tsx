@@ -7,7 +7,7 @@ import { useEffect, useState } from "preact/hooks";
 import { account, call, may, part } from "../api.ts";
 import { duration, groupName, moment, short, whole } from "../format.ts";
 import { SPAN_SECONDS } from "../live.ts";
-import { Chart } from "../parts/chart.tsx";
+import { Chart, clock } from "../parts/chart.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Badge, Figure, Figures, PageHead, Pager, Panel, Table, Time } from "../parts/layout.tsx";
 import { SeekForm } from "../parts/seek-form.tsx";
@@ -21,7 +21,7 @@ import { GroupState } from "./consumer-groups.tsx";
 
 const PAGE = 25;
 const SAMPLE_MS = 2_000;
-/** Samples of the lag that are kept while the page is open. */
+/** Samples of the lag that are kept of each group and queue. */
 const SAMPLES_MAX = 450;
 
 /** The page. */
@@ -145,22 +145,27 @@ interface Sample {
   lagMs: number;
 }
 
-/** The server keeps no series for a group: it is noted here for as long as the page is open. */
+/** The server keeps no series for a group: what was seen is kept here until the page is loaded anew, by group and queue. */
+const seen = new Map<string, readonly Sample[]>();
+
 function LagChart({ group }: { group: Group }) {
-  const [samples, setSamples] = useState<readonly Sample[]>([]);
+  const key = `${group.name}\n${group.queueName}`;
+  const [samples, setSamples] = useState<readonly Sample[]>(() => seen.get(key) ?? []);
   useEffect(() => {
     const sample = { at: Date.now() / 1_000, behind: group.pendingMessages ?? 0, lagMs: group.maxTimeLag * 1_000 };
-    setSamples((before) => [...before.slice(-(SAMPLES_MAX - 1)), sample]);
+    seen.set(key, [...(seen.get(key) ?? []).slice(-(SAMPLES_MAX - 1)), sample]);
+    setSamples(seen.get(key)!);
   }, [group]);
   const at = samples.map((sample) => sample.at);
+  const since = `seen since ${clock(at[0] ?? Date.now() / 1_000, 1)}`;
   return (
     <div class="columns">
       <figure>
         <figcaption>
-          Messages behind <span class="faint">since this page was opened</span>
+          Messages behind <span class="faint">{since}</span>
         </figcaption>
         <Chart
-          label="Messages behind since this page was opened"
+          label="Messages behind"
           at={at}
           spanSeconds={SPAN_SECONDS}
           height={130}
@@ -170,10 +175,10 @@ function LagChart({ group }: { group: Group }) {
       </figure>
       <figure>
         <figcaption>
-          Lag <span class="faint">since this page was opened</span>
+          Lag <span class="faint">{since}</span>
         </figcaption>
         <Chart
-          label="Lag since this page was opened"
+          label="Lag"
           at={at}
           spanSeconds={SPAN_SECONDS}
           height={130}

@@ -129,7 +129,7 @@ function Upkeep({ deadTuples, hotUpdates }: Statistics) {
               name: "In-page updates",
               number: true,
               minor: true,
-              cell: ({ table }) => (hot.has(table) ? `${hot.get(table)!.hotUpdatePercentage} %` : "–"),
+              cell: ({ table }) => (hot.get(table)?.totalUpdates ? `${hot.get(table)!.hotUpdatePercentage} %` : "–"),
             },
             {
               name: "Vacuumed",

@@ -27,6 +27,7 @@ const TYPED = "delete";
 export function WorkDialog({ job, filter, onClose }: { job: Job; filter: DeadLetterFilter; onClose: () => void }) {
   const [progress, setProgress] = useState<Progress | null>(null);
   const [ended, setEnded] = useState(false);
+  const [stopped, setStopped] = useState(false);
   const [typed, setTyped] = useState("");
   const [failure, setFailure] = useState<string | null>(null);
   const abort = useRef(new AbortController());
@@ -42,6 +43,11 @@ export function WorkDialog({ job, filter, onClose }: { job: Job; filter: DeadLet
       if (!abort.current.signal.aborted) setFailure(error instanceof Error ? error.message : String(error));
     }
     setEnded(true);
+  };
+  // What is under way is waited for, so that the numbers in the end are those of what was done.
+  const stop = () => {
+    abort.current.abort();
+    setStopped(true);
   };
   return (
     <Dialog title={words.title} onClose={onClose}>
@@ -67,7 +73,9 @@ export function WorkDialog({ job, filter, onClose }: { job: Job; filter: DeadLet
               />
             </label>
           )}
-          {progress !== null && <Bar progress={progress} word={words.done} ended={ended} />}
+          {progress !== null && (
+            <Bar progress={progress} word={words.done} end={ended ? (stopped ? "; stopped." : ".") : "…"} />
+          )}
           {failure !== null && <p class="stale">{failure}</p>}
         </div>
         <footer>
@@ -77,7 +85,7 @@ export function WorkDialog({ job, filter, onClose }: { job: Job; filter: DeadLet
             </button>
           ) : (
             <>
-              <button type="button" onClick={onClose}>
+              <button type="button" onClick={progress === null ? onClose : stop} disabled={stopped}>
                 {progress === null ? "Cancel" : "Stop"}
               </button>
               <button
@@ -95,7 +103,7 @@ export function WorkDialog({ job, filter, onClose }: { job: Job; filter: DeadLet
   );
 }
 
-function Bar({ progress, word, ended }: { progress: Progress; word: string; ended: boolean }) {
+function Bar({ progress, word, end }: { progress: Progress; word: string; end: string }) {
   const { done, failed, total, reason } = progress;
   return (
     <div class="stack" role="status">
@@ -103,7 +111,7 @@ function Bar({ progress, word, ended }: { progress: Progress; word: string; ende
       <p>
         {whole(done)} of {whole(total)} {word}
         {failed > 0 && `, ${whole(failed)} could not be (${reason})`}
-        {ended ? "." : "…"}
+        {end}
       </p>
     </div>
   );

@@ -106,7 +106,7 @@ function shown(plot: uPlot, value: number | null, at: number, format: (value: nu
 const two = (value: number) => String(value).padStart(2, "0");
 
 /** A point of time as it is written at the axis: with seconds where they matter, with the day where hours do not. */
-function clock(at: number, stepSeconds: number): string {
+export function clock(at: number, stepSeconds: number): string {
   const date = new Date(at * 1_000);
   if (stepSeconds >= 86_400) return `${date.getMonth() + 1}/${date.getDate()}`;
   const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
@@ -145,5 +145,11 @@ export function Chart(props: ChartProps) {
     };
   }, [dark, shape]);
   useEffect(() => plot.current?.setData(dataOf(props)));
-  return <div class="chart" ref={element} role="img" aria-label={props.label} />;
+  const empty = props.series.every(({ values }) => values.every((value) => value == null));
+  return (
+    <div class="chart-place">
+      <div class="chart" ref={element} role="img" aria-label={empty ? `${props.label}: nothing yet` : props.label} />
+      {empty && <p class="chart-empty">Nothing in this time yet</p>}
+    </div>
+  );
 }

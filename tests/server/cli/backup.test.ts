@@ -164,7 +164,7 @@ describe("a database at rest", () => {
 describe("a file that is not as it was written", () => {
   test("is noticed wherever a byte differs, and changes nothing", async () => {
     await queen(["backup", file("good.queen")], dataOf(server.dataDir));
-    expect((await queen(["restore", file("good.queen"), "--check"])).out).toContain("is whole: 1 queues");
+    expect((await queen(["restore", file("good.queen"), "--check"])).out).toContain("is whole: 1 queue,");
     const good = readFileSync(file("good.queen"));
     const places = [0, 9, 12, 40, Math.floor(good.length / 2), good.length - 80, good.length - 1];
     for (const at of places) {

@@ -26,6 +26,7 @@ async function closedPort(): Promise<number> {
 describe("a wrong command line ends with 2, and says what would do", () => {
   test.each([
     [["dance"], "unknown command 'dance'"],
+    [["pusj"], "Did you mean push?"],
     [["queue", "dance"], "unknown command 'dance'"],
     [["push"], "missing required argument 'queue'"],
     [["queues", "--jsn"], "Did you mean --json?"],

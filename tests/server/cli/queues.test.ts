@@ -65,7 +65,7 @@ describe("queen groups, group and seek", () => {
     const dry = await q("seek", queue, group, "--to-start", "--dry-run");
     expect(dry).toMatchObject({
       code: 0,
-      out: "0 messages will be skipped and 1 delivered again, in 1 partitions; 3 will be pending.\n",
+      out: "0 messages will be skipped and 1 delivered again, in 1 partition; 3 will be pending.\n",
     });
     expect((await q("groups", "-q", queue, "--json")).json[0].pendingMessages).toBe(2);
     expect((await q("seek", queue, group, "--to-end")).code).toBe(2);
@@ -77,9 +77,7 @@ describe("queen groups, group and seek", () => {
     expect((await q("seek", queue, group, "--to", "1h", "--yes")).code).toBe(0);
     expect((await q("groups", "-q", queue, "--json")).json[0].pendingMessages).toBe(3);
     expect((await q("seek", queue, group, "--to-end", "-p", "p", "--yes")).out).toBe("Moved to the end of p\n");
-    expect((await q("group", "delete", group, "--queue", queue, "--yes")).out).toBe(
-      `Deleted ${group} with 1 cursors\n`,
-    );
+    expect((await q("group", "delete", group, "--queue", queue, "--yes")).out).toBe(`Deleted ${group} with 1 cursor\n`);
     expect((await q("group", "delete", group, "--yes")).code).toBe(3);
     expect((await q("group", "show", group)).code).toBe(3);
     expect((await q("seek", queue, group, "--to-end", "--yes")).code).toBe(3);
