@@ -241,6 +241,7 @@ function List(props: {
   };
   const choice = {
     name: "",
+    tight: true,
     cell: (letter: DeadLetter) => (
       <input
         type="checkbox"
@@ -259,16 +260,19 @@ function List(props: {
         ...(may("read-write", who) ? [choice] : []),
         {
           name: "Message",
-          cell: ({ partitionId, transactionId, errorMessage }) => (
+          cell: ({ partitionId, transactionId, errorMessage, queue, partition }) => (
             <>
               <a class="mono" href={href(["messages", partitionId, transactionId])}>
                 {transactionId}
               </a>
               <div class="faint">{errorMessage}</div>
+              <div class="faint narrow">
+                {queue} / {partition}
+              </div>
             </>
           ),
         },
-        { name: "Queue", cell: ({ queue, partition }) => `${queue} / ${partition}` },
+        { name: "Queue", minor: true, cell: ({ queue, partition }) => `${queue} / ${partition}` },
         { name: "Group", minor: true, cell: ({ consumerGroup }) => groupName(consumerGroup) },
         { name: "Failures", number: true, minor: true, cell: ({ retryCount }) => whole(retryCount) },
         { name: "Failed", number: true, minor: true, cell: ({ failedAt }) => <Time at={failedAt} /> },
@@ -277,6 +281,7 @@ function List(props: {
               {
                 name: " ",
                 number: true,
+                tight: true,
                 cell: (letter: DeadLetter) => (
                   <button type="button" class="small" onClick={() => retry(letter)}>
                     Redrive

@@ -146,6 +146,8 @@ export interface Column<T> {
   number?: boolean;
   /** Left out where the screen is narrow. */
   minor?: boolean;
+  /** No wider than what is in it. */
+  tight?: boolean;
   cell: (row: T) => ComponentChildren;
 }
 
@@ -214,8 +216,8 @@ export function Table<T>(props: {
   );
 }
 
-function classOf({ number, minor }: { number?: boolean; minor?: boolean }): string {
-  return `${number ? "number" : ""}${minor ? " minor" : ""}`.trim();
+function classOf({ number, minor, tight }: { number?: boolean; minor?: boolean; tight?: boolean }): string {
+  return [number && "number", minor && "minor", tight && "tight"].filter(Boolean).join(" ");
 }
 
 function compare(a: number | string, b: number | string): number {
