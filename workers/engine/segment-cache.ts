@@ -9,20 +9,52 @@
  * @module
  */
 
+import { type Place, placeOf, Recency } from "./recency.ts";
 import type { Segment, SegmentKeeper } from "./segment.ts";
+import { SegmentRun } from "./segment-run.ts";
 
 /** Bytes a cached segment takes besides its body and keys, roughly. */
 const OVERHEAD_BYTES = 1_400;
 
+/** A segment that is kept, where it stands in the order of use, and its sizes. */
+class Kept implements SegmentKeeper {
+  readonly segment: Segment;
+  readonly partition: string;
+  /** Without the unpacked body. */
+  readonly size: number;
+  readonly place: Place<Kept> = placeOf<Kept>(this);
+  /** Listed as long as there is an unpacked body. */
+  readonly bodyPlace: Place<Kept> = placeOf<Kept>(this);
+  bodySize = 0;
+  readonly #cache: SegmentCache;
+
+  constructor(segment: Segment, partition: string, size: number, cache: SegmentCache) {
+    this.segment = segment;
+    this.partition = partition;
+    this.size = size;
+    this.#cache = cache;
+  }
+
+  get firstOffset(): number {
+    return this.segment.firstOffset;
+  }
+
+  get messageCount(): number {
+    return this.segment.messageCount;
+  }
+
+  used(): void {
+    this.#cache.used(this);
+  }
+}
+
 /** See the module comment. */
-export class SegmentCache implements SegmentKeeper {
+export class SegmentCache {
   readonly #bytesMax: number;
   #bytes = 0;
-  readonly #byPartition = new Map<string, Map<number, Segment>>();
-  /** All segments, least recently used first, with the key of their partition and their size without unpacked bodies. */
-  readonly #order = new Map<Segment, { partition: string; size: number }>();
-  /** Unpacked bodies and their sizes, least recently used first. */
-  readonly #bodies = new Map<Segment, number>();
+  readonly #byPartition = new Map<string, SegmentRun<Kept>>();
+  #order = new Recency<Kept>();
+  #bodies = new Recency<Kept>();
   #bodyBytes = 0;
   /** How often all of the offsets asked for were remembered, and were not, since the start. */
   hits = 0;
@@ -43,72 +75,74 @@ export class SegmentCache implements SegmentKeeper {
     const size = segment.keptBytes + OVERHEAD_BYTES;
     if (size > this.#bytesMax / 8) return;
     const partition = `${queueId} ${segment.partitionId}`;
-    let segments = this.#byPartition.get(partition);
-    if (!segments) {
-      segments = new Map();
-      this.#byPartition.set(partition, segments);
+    let run = this.#byPartition.get(partition);
+    if (!run) {
+      run = new SegmentRun();
+      this.#byPartition.set(partition, run);
     }
-    const before = segments.get(segment.firstOffset);
-    if (before) return;
-    segments.set(segment.firstOffset, segment);
-    this.#order.set(segment, { partition, size });
+    const kept = new Kept(segment, partition, size, this);
+    if (!run.add(kept)) return;
+    this.#order.touch(kept.place);
     this.#bytes += size;
-    segment.keeper = this;
-    this.used(segment);
+    segment.keeper = kept;
+    this.used(kept);
     this.#shrink();
   }
 
   /** Forgets everything: the store may have lost what it had, and given its offsets to others. */
   clear(): void {
-    for (const segment of this.#order.keys()) {
-      segment.keeper = null;
+    for (let kept = this.#order.oldest; kept !== null; kept = this.#order.oldest) {
+      kept.segment.keeper = null;
+      this.#order.remove(kept.place);
     }
-    this.#order.clear();
-    this.#bodies.clear();
+    this.#bodies = new Recency();
     this.#byPartition.clear();
     this.#bytes = 0;
     this.#bodyBytes = 0;
   }
 
   /** Counts the unpacked body of a segment, and marks it as the most recently used one. */
-  used(segment: Segment): void {
-    const before = this.#bodies.get(segment) ?? 0;
-    const size = segment.bodyBytes;
+  used(kept: Kept): void {
+    const size = kept.segment.bodyBytes;
     if (size === 0) return;
-    this.#bodies.delete(segment);
-    this.#bodies.set(segment, size);
+    const before = kept.bodySize;
+    this.#bodies.touch(kept.bodyPlace);
+    kept.bodySize = size;
     this.#bodyBytes += size - before;
     if (before === 0) this.#shrink();
   }
 
   #shrink(): void {
-    for (const segment of this.#bodies.keys()) {
-      if (this.#bodyBytes <= this.#bytesMax / 2) break;
-      this.#dropBody(segment);
+    while (this.#bodyBytes > this.#bytesMax / 2) {
+      const kept = this.#bodies.oldest;
+      if (kept === null) break;
+      this.#dropBody(kept);
     }
-    for (const [segment, { partition, size }] of this.#order) {
-      if (this.bytes <= this.#bytesMax) return;
-      this.#dropBody(segment);
-      segment.keeper = null;
-      this.#order.delete(segment);
-      this.#bytes -= size;
-      const segments = this.#byPartition.get(partition)!;
-      segments.delete(segment.firstOffset);
-      if (segments.size === 0) this.#byPartition.delete(partition);
+    while (this.bytes > this.#bytesMax) {
+      const kept = this.#order.oldest;
+      if (kept === null) return;
+      this.#forget(kept);
     }
   }
 
-  #dropBody(segment: Segment): void {
-    this.#bodyBytes -= this.#bodies.get(segment) ?? 0;
-    this.#bodies.delete(segment);
-    segment.dropBody();
+  #forget(kept: Kept): void {
+    this.#dropBody(kept);
+    kept.segment.keeper = null;
+    this.#order.remove(kept.place);
+    this.#bytes -= kept.size;
+    const run = this.#byPartition.get(kept.partition)!;
+    run.delete(kept.firstOffset);
+    if (run.size === 0) this.#byPartition.delete(kept.partition);
   }
 
-  /**
-   * The segments that hold all of the offsets `[from, to)`, in order; null when some of them are not remembered.
-   *
-   * @remarks A range that begins inside a segment is found by walking the partition's remembered segments.
-   */
+  #dropBody(kept: Kept): void {
+    this.#bodyBytes -= kept.bodySize;
+    kept.bodySize = 0;
+    this.#bodies.remove(kept.bodyPlace);
+    kept.segment.dropBody();
+  }
+
+  /** The segments that hold all of the offsets `[from, to)`, in order; null when some of them are not remembered. */
   find(queueId: number, partitionId: number, from: number, to: number): Segment[] | null {
     const found = this.#find(queueId, partitionId, from, to);
     if (found) this.hits += 1;
@@ -117,28 +151,16 @@ export class SegmentCache implements SegmentKeeper {
   }
 
   #find(queueId: number, partitionId: number, from: number, to: number): Segment[] | null {
-    const segments = this.#byPartition.get(`${queueId} ${partitionId}`);
-    if (!segments) return null;
+    const run = this.#byPartition.get(`${queueId} ${partitionId}`);
+    if (!run) return null;
     const found: Segment[] = [];
-    let next = from;
-    let segment = segments.get(from);
-    if (!segment) {
-      for (const candidate of segments.values()) {
-        if (candidate.firstOffset <= from && candidate.firstOffset + candidate.messageCount > from) {
-          segment = candidate;
-          break;
-        }
-      }
-    }
-    while (segment) {
-      found.push(segment);
-      const kept = this.#order.get(segment)!;
-      this.#order.delete(segment);
-      this.#order.set(segment, kept);
-      next = segment.firstOffset + segment.messageCount;
+    for (let next = from; ; ) {
+      const kept = run.holding(next);
+      if (kept === null) return null;
+      found.push(kept.segment);
+      this.#order.touch(kept.place);
+      next = kept.firstOffset + kept.messageCount;
       if (next >= to) return found;
-      segment = segments.get(next);
     }
-    return null;
   }
 }

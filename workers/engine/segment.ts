@@ -28,10 +28,10 @@ export interface SegmentFacts {
   keys: Buffer;
 }
 
-/** Whoever counts the memory of segments. */
+/** Whoever counts the memory of a segment. */
 export interface SegmentKeeper {
   /** An unpacked body was asked for: it may be new in memory. */
-  used(segment: Segment): void;
+  used(): void;
 }
 
 const NO_KEYS = new KeyRing([]);
@@ -80,7 +80,7 @@ export class Segment {
   get body(): Buffer {
     const body = this.#body ?? unpackBody(this.#packed!.bytes, this.#packed!.format, NO_KEYS);
     this.#body = body;
-    this.keeper?.used(this);
+    this.keeper?.used();
     return body;
   }
 
