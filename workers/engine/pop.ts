@@ -40,6 +40,12 @@ export interface PopCall {
   stop: (() => void) | null;
 }
 
+/** What a pop asked for and was not there when it looked: whatever is in it later came after the pop. */
+interface Unmade {
+  queue: boolean;
+  partition: boolean;
+}
+
 /** Milliseconds until the next moment at which pops look again, 1 or more. */
 function untilNextLook(): number {
   return LOOK_MS - (Date.now() % LOOK_MS);
@@ -105,6 +111,7 @@ export class Popper {
     const startedAt = Date.now();
     const deadline = startedAt + (params.wait ? params.timeoutMs : 0);
     const over = () => call.cancelled || this.#stopping || Date.now() >= deadline;
+    const unmade: Unmade = { queue: false, partition: false };
     let entered: readonly number[] = [];
     try {
       let mayPark = params.wait && params.queue !== undefined && params.partition === undefined;
@@ -112,9 +119,9 @@ export class Popper {
         let since = this.waiters.sequence(entered);
         // Only what the last attempt does not find is not there.
         const final = Date.now() >= deadline;
-        const tried = mayPark && !final ? await this.#withoutLooking(params) : null;
+        const tried = mayPark && !final ? await this.#withoutLooking(params, unmade) : null;
         mayPark = false;
-        const { sources, answer, pause } = tried ?? (await this.#attempt(params, call, { final, startedAt }));
+        const { sources, answer, pause } = tried ?? (await this.#attempt(params, call, { final, startedAt, unmade }));
         if (answer || call.cancelled || this.#stopping) return answer;
         if (final) return null;
         if (over()) continue;
@@ -162,9 +169,12 @@ export class Popper {
   }
 
   /** What an attempt would come back with, when it is known without asking the store; else null. */
-  async #withoutLooking(params: PopParams): Promise<{ sources: Source[]; answer: null; pause: 0 } | null> {
+  async #withoutLooking(
+    params: PopParams,
+    unmade: Unmade,
+  ): Promise<{ sources: Source[]; answer: null; pause: 0 } | null> {
     try {
-      const { sources } = await this.#sources(params, Date.now());
+      const { sources } = await this.#sources(params, Date.now(), unmade);
       return this.#isKnownEmpty(sources) ? { sources, answer: null, pause: 0 } : null;
     } catch {
       return null;
@@ -203,12 +213,12 @@ export class Popper {
   async #attempt(
     params: PopParams,
     call: PopCall,
-    when: { final: boolean; startedAt: number },
+    when: { final: boolean; startedAt: number; unmade: Unmade },
   ): Promise<{ sources: Source[]; answer: PopAnswer | SegmentAnswer | null; pause: number }> {
     let sources: Source[] = [];
     try {
       for (let round = 1; ; round += 1) {
-        const found = await this.#sources(params, when.startedAt);
+        const found = await this.#sources(params, when.startedAt, when.unmade);
         sources = found.sources;
         const answer = await this.#claimFrom(sources, params, call, when.final);
         if (answer) return { sources, answer, pause: 0 };
@@ -246,26 +256,37 @@ export class Popper {
   }
 
   /** @param since - When the pop came. */
-  async #sources(params: PopParams, since: number): Promise<FoundSources> {
+  async #sources(params: PopParams, since: number, unmade: Unmade): Promise<FoundSources> {
     if (params.queue !== undefined) {
-      const source = await this.#source(params.queue, params, true);
+      const source = await this.#source(params.queue, params, unmade);
       return { sources: source ? [source] : [], more: false, parkable: true };
     }
     return await this.#filtered.find(params, subscriptionOf(params), since);
   }
 
-  async #source(name: string, params: PopParams, promising: boolean): Promise<Source | null> {
+  async #source(name: string, params: PopParams, unmade: Unmade): Promise<Source | null> {
     const { catalog } = this.#context;
     const queue = await catalog.queue(name);
+    unmade.queue ||= queue === null;
     if (!queue) return null;
-    const source = { queueId: queue.id, queueName: queue.name, promising };
+    const source = { queueId: queue.id, queueName: queue.name, promising: true };
+    const subscription = subscriptionOf(params);
+    const whole: Subscription = { mode: "all", from: null };
+    const isNew = subscription.mode === "new";
     if (params.partition === undefined) {
-      const groupId = await catalog.ensureGroup(queue, params.group, subscriptionOf(params), null);
+      const groupId = await catalog.ensureGroup(
+        queue,
+        params.group,
+        isNew && unmade.queue ? whole : subscription,
+        null,
+      );
       return groupId === null ? null : { ...source, groupId, partitionId: null };
     }
     const partition = await catalog.partition(queue, params.partition);
+    unmade.partition ||= partition === null;
     if (!partition) return { ...source, groupId: 0, partitionId: PARTITION_UNKNOWN, promising: false };
-    const groupId = await catalog.ensureGroup(queue, params.group, subscriptionOf(params), partition.id);
+    const all = isNew && (unmade.queue || unmade.partition);
+    const groupId = await catalog.ensureGroup(queue, params.group, all ? whole : subscription, partition.id);
     return groupId === null ? null : { ...source, groupId, partitionId: partition.id };
   }
 }
