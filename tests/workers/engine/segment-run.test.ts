@@ -24,25 +24,27 @@ test("a run is what a plain list would be, in any order of additions and deletio
   const random = seededRandom(seed);
   const run = new SegmentRun<ReturnType<typeof segment>>();
   const plain = new Map<number, ReturnType<typeof segment>>();
+  let largest = 0;
   for (let step = 0; step < 20_000; step++) {
     // Mostly as a log: at the end, and away from the front.
-    const recent = 3 * (step >> 3);
-    const first = random() < 0.8 ? recent : 3 * Math.floor(random() * (step / 8));
-    if (random() < 0.5) {
-      const added = segment(first, 1 + Math.floor(random() * 3));
-      expect(run.add(added)).toBe(!plain.has(first));
-      if (!plain.has(first)) plain.set(first, added);
+    const anywhere = 3 * Math.floor(random() * step);
+    if (random() < 0.53) {
+      const added = segment(random() < 0.8 ? 3 * step : anywhere, 1 + Math.floor(random() * 3));
+      expect(run.add(added)).toBe(!plain.has(added.firstOffset));
+      if (!plain.has(added.firstOffset)) plain.set(added.firstOffset, added);
     } else {
-      const oldest = Math.min(...plain.keys());
-      const goes = random() < 0.7 ? oldest : first;
+      const known = [...plain.keys()];
+      const goes = random() < 0.7 ? Math.min(...known) : (known[Math.floor(random() * known.length)] ?? anywhere);
       run.delete(goes);
       plain.delete(goes);
     }
+    largest = Math.max(largest, plain.size);
     expect(run.size).toBe(plain.size);
-    const asked = first + Math.floor(random() * 3);
+    const asked = (random() < 0.5 ? 3 * step : anywhere) + Math.floor(random() * 3);
     const wanted = [...plain.values()].find(
       (one) => one.firstOffset <= asked && asked < one.firstOffset + one.messageCount,
     );
     expect(run.holding(asked)).toBe(wanted ?? null);
   }
+  expect(largest).toBeGreaterThan(100);
 });
