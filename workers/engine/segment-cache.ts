@@ -53,7 +53,7 @@ export class SegmentCache {
   readonly #bytesMax: number;
   #bytes = 0;
   readonly #byPartition = new Map<string, SegmentRun<Kept>>();
-  #order = new Recency<Kept>();
+  readonly #order = new Recency<Kept>();
   #bodies = new Recency<Kept>();
   #bodyBytes = 0;
   /** How often all of the offsets asked for were remembered, and were not, since the start. */
